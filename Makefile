@@ -1,0 +1,61 @@
+# make demo   build the flights project from nothing and look at it
+# make test   everything that CI runs
+# Both make .venv on the first call; nothing but Python 3.11+ and make is needed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(shell find fsbuild project_template -type f -not -path '*/__pycache__/*') pyproject.toml README.md
+
+.PHONY: demo test check lint types contracts tests wheel bench clean
+
+demo: .venv/.installed
+	@test -d demo || $(BIN)/fsbuild init demo
+	@$(BIN)/fsbuild run --project-dir demo
+	@$(BIN)/python -m fsbuild.template demo
+
+test: check
+
+check: lint types contracts tests wheel
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed-dev
+	$(BIN)/mypy
+
+contracts: .venv/.installed-dev
+	$(BIN)/lint-imports
+
+tests: .venv/.installed-dev
+	$(BIN)/pytest -n 2
+
+wheel: .venv/.wheel-checked
+
+bench: .venv/.installed-dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "fsbuild needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# The wheel, installed into an empty environment, must be able to make a project and run it.
+.venv/.wheel-checked: .venv/.installed-dev $(SOURCES)
+	rm -rf dist .venv/wheel
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv .venv/wheel
+	.venv/wheel/bin/pip install --quiet --disable-pip-version-check dist/fsbuild-*.whl
+	cd .venv/wheel && bin/fsbuild init project && bin/fsbuild run --project-dir project && bin/fsbuild test -q --project-dir project
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m fsbuild` is the command line."""
+
+from fsbuild.cli import main
+
+main()

@@ -1,0 +1,397 @@
+"""The Python face: a `Project` and what can be done with it. The command line is made of nothing else.
+
+    import fsbuild
+    project = fsbuild.Project("flights")
+    result = project.run(select=["+carrier_delay_7d"])
+
+Nothing is global: two projects in one process do not know of each other. Every call reads the project anew.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fsbuild.errors import Place, Problem, UsageError, suggest
+from fsbuild.load import Overrides, find_root
+from fsbuild.pipeline import (
+    Compiled,
+    Draft,
+    LakeState,
+    compile_draft,
+    compiled_path,
+    draft_project,
+    open_lake,
+    read_lake,
+    write_compiled,
+)
+from fsbuild.values import Event, GraphNode, Model, Moment, Plan, RunResult, Seed, Source, Step
+
+if TYPE_CHECKING:
+    from fsbuild.engine import Warehouse
+    from fsbuild.execute import Execution, Work
+
+_INLINE = "inline query"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which nodes a call is about, in dbt's selection syntax; everything by default."""
+
+    select: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run: rebuild tables from nothing, stop at the first failure."""
+
+    full_refresh: bool = False
+    fail_fast: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A small result: column names and rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+def _ignore(_event: Event) -> None:
+    """Listen to nothing."""
+
+
+class Project:
+    """A project folder, with the target, variables and threads that it is used with."""
+
+    def __init__(
+        self,
+        path: str | Path = ".",
+        *,
+        target: str | None = None,
+        profiles_dir: str | Path | None = None,
+        variables: Mapping[str, object] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.root = find_root(Path(path))
+        profiles = Path(profiles_dir).resolve() if profiles_dir is not None else None
+        self._overrides = Overrides(target, profiles, variables, threads)
+        self._moment = Moment(str(uuid.uuid4()), dt.datetime.now(dt.UTC))
+
+    def __repr__(self) -> str:
+        return f"fsbuild.Project({str(self.root)!r})"
+
+    # --- running -------------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        selection: Selection | None = None,
+        options: RunOptions | None = None,
+        *,
+        on_event: Callable[[Event], None] = _ignore,
+    ) -> RunResult:
+        """Run models, and load the seeds that they read where those are missing or changed."""
+        return self._execute("run", selection, options, on_event)
+
+    def build(
+        self,
+        selection: Selection | None = None,
+        options: RunOptions | None = None,
+        *,
+        on_event: Callable[[Event], None] = _ignore,
+    ) -> RunResult:
+        """Load seeds and run models; every check is a result, and gates what it checks."""
+        return self._execute("build", selection, options, on_event)
+
+    def seed(
+        self,
+        selection: Selection | None = None,
+        options: RunOptions | None = None,
+        *,
+        on_event: Callable[[Event], None] = _ignore,
+    ) -> RunResult:
+        """Load seeds."""
+        return self._execute("seed", selection, options, on_event)
+
+    def test(self, selection: Selection | None = None, *, on_event: Callable[[Event], None] = _ignore) -> RunResult:
+        """Check what is published."""
+        from fsbuild.execute import check_published, checks_of
+
+        draft = self._draft()
+        chosen = _choose(draft, selection)
+        compiled = compile_draft(draft)
+        lake = read_lake(draft)
+        work = self._work("test", compiled, lake)
+        used = {parent for model in draft.models.values() for parent in model.depends_on}
+        nodes = [
+            name
+            for name in chosen
+            if checks_of(name, work) and (name not in work.sources or name in used) and _is_readable(name, draft)
+        ]
+        with self._warehouse(draft) as warehouse:
+            return check_published(nodes, work, _tools(draft, warehouse, on_event))
+
+    def plan(self, selection: Selection | None = None, options: RunOptions | None = None, command: str = "run") -> Plan:
+        """Say for each node what a run would do with it, and why."""
+        draft = self._draft()
+        chosen = _choose(draft, selection)
+        compiled = compile_draft(draft)
+        return _plan(command, compiled, chosen, read_lake(draft), options or RunOptions())
+
+    def _execute(
+        self, command: str, selection: Selection | None, options: RunOptions | None, on_event: Callable[[Event], None]
+    ) -> RunResult:
+        from fsbuild.docs import write_lineage
+        from fsbuild.execute import execute_plan
+
+        options = options or RunOptions()
+        draft = self._draft()
+        chosen = _choose(draft, selection)
+        compiled = compile_draft(draft)
+        write_compiled(compiled, [name for name in chosen if name in compiled.models])
+        write_lineage(compiled.models.values(), draft.project)
+        lake = read_lake(draft)
+        plan = _plan(command, compiled, chosen, lake, options)
+        work = replace(self._work(command, compiled, lake), fail_fast=options.fail_fast)
+        _warm_up(plan, work)
+        with self._warehouse(draft) as warehouse:
+            return execute_plan(plan, work, _tools(draft, warehouse, on_event))
+
+    # --- looking -------------------------------------------------------------------------------------------------------
+
+    def nodes(self, selection: Selection | None = None) -> tuple[GraphNode, ...]:
+        """List nodes in the order of the graph."""
+        draft = self._draft()
+        return tuple(draft.graph.nodes[name] for name in _choose(draft, selection))
+
+    def compile(self, selection: Selection | None = None) -> dict[str, str]:
+        """Check the whole project's SQL, write it below the target folder, and return it by model name."""
+        from fsbuild.docs import write_lineage
+
+        draft = self._draft()
+        chosen = _choose(draft, selection)
+        compiled = compile_draft(draft)
+        write_compiled(compiled, [name for name in chosen if name in compiled.models])
+        write_lineage(compiled.models.values(), draft.project)
+        models = (compiled.models[name] for name in chosen if name in compiled.models)
+        return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
+
+    def show(self, name: str | None = None, *, inline: str | None = None, limit: int | None = 5) -> Table:
+        """Return the first rows of a node as it is published, or of a query in which `ref()` and `source()` work."""
+        draft = self._draft(inline)
+        unique_id = _find(draft, _INLINE if inline is not None else str(name))
+        compiled = compile_draft(draft)
+        with self._reading(compiled) as execution:
+            relation = execution.bind(unique_id)
+            bound = f"SELECT * FROM {relation}" + ("" if limit is None else f" LIMIT {limit}")
+            reader = execution.tools.warehouse.stream(bound)
+            columns = tuple(reader.schema.names)
+            rows = tuple(
+                tuple(row) for batch in reader for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+            )
+        return Table(columns, rows)
+
+    def history(self, name: str, limit: int | None = None) -> Table:
+        """Return the versions of a node's table, the latest first, with the run that wrote each."""
+        draft = self._draft()
+        node = draft.graph.nodes[_find(draft, name)]
+        if node.resource_type == "source" or node.materialized in ("view", "ephemeral"):
+            raise UsageError(Problem(f"'{name}' is a {node.materialized}: it has no table, and so no history"))
+        relation = _relation(draft, node.unique_id)
+        columns = ("version", "committed_at", "operation", "rows", "run_id")
+        rows = [
+            (
+                commit.get("version"),
+                dt.datetime.fromtimestamp(int(commit["timestamp"]) / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S"),
+                commit.get("operation"),
+                int(commit["fsbuild.rows"]) if "fsbuild.rows" in commit else None,
+                commit.get("fsbuild.run_id"),
+            )
+            for commit in open_lake(draft.project).history(relation, limit)
+        ]
+        return Table(columns, tuple(rows))
+
+    def debug(self) -> Table:
+        """Check that the project, its profile, its lake and the engine work; return what was found."""
+        import duckdb
+        import deltalake
+
+        import fsbuild
+
+        draft = self._draft()
+        project = draft.project
+        with self._warehouse(draft) as warehouse:
+            warehouse.check_extensions()
+        lake = read_lake(draft)
+        compile_draft(draft)
+        kinds = [node.resource_type for node in draft.graph.nodes.values()]
+        return Table(
+            ("what", "found"),
+            (
+                ("fsbuild", fsbuild.__version__),
+                ("duckdb", duckdb.__version__),
+                ("deltalake", deltalake.__version__),
+                ("project", f"{project.name} in {project.root}"),
+                ("target", f"{project.target.name} of profile {project.target.profile}"),
+                ("lake", project.target.lake),
+                ("schema", project.target.schema),
+                ("threads", project.target.threads),
+                ("nodes", ", ".join(f"{kinds.count(kind)} {kind}s" for kind in ("model", "seed", "source"))),
+                ("tables built", len(lake.states)),
+                ("SQL", "every model binds"),
+            ),
+        )
+
+    def clean(self) -> tuple[str, ...]:
+        """Delete the folders that `clean-targets` names; return those that were there. The lake is never among them."""
+        project = self._draft_files()
+        removed = []
+        for name in project.clean_targets:
+            folder = (project.root / name).resolve()
+            lake = Path(project.target.lake).resolve()
+            if not folder.is_relative_to(project.root.resolve()) or folder == project.root.resolve():
+                raise UsageError(Problem(f"clean-targets: '{name}' is not a folder inside the project"))
+            if folder == lake or lake.is_relative_to(folder):
+                raise UsageError(Problem(f"clean-targets: '{name}' holds the lake's tables", hint="delete it by hand"))
+            if folder.is_dir():
+                shutil.rmtree(folder)
+                removed.append(name)
+        return tuple(removed)
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    def _draft_files(self) -> Any:  # noqa: ANN401 - values.Project, whose name is this class's
+        from fsbuild.load import load_project
+        from fsbuild.render import evaluate_text
+
+        return load_project(self.root, self._overrides, evaluate_text)
+
+    def _draft(self, inline: str | None = None) -> Draft:
+        extra = None
+        if inline is not None:
+            extra = Model(f"model.{_INLINE}", _INLINE, _INLINE, inline, {}, Place(_INLINE))
+        return draft_project(self.root, self._overrides, self._moment, extra)
+
+    def _work(self, command: str, compiled: Compiled, lake: LakeState) -> Work:
+        from fsbuild.execute import Work
+        from fsbuild.plan import physical_inputs
+
+        project = compiled.draft.project
+        return Work(
+            command=command,
+            run_id=self._moment.run_id,
+            target=project.target.name,
+            threads=project.target.threads,
+            models=compiled.models,
+            seeds={seed.unique_id: seed for seed in project.seeds},
+            seed_selects={name: one.select for name, one in compiled.known.items() if one.select},
+            sources={source.unique_id: source for source in project.sources},
+            states=lake.states,
+            tokens=lake.tokens,
+            inputs={name: physical_inputs(name, compiled.models) for name in compiled.models},
+            is_checking=command != "run" or project.checks_gate_run,
+        )
+
+    @contextmanager
+    def _warehouse(self, draft: Draft) -> Iterator[Warehouse]:
+        from fsbuild.engine import Warehouse
+
+        target = draft.project.target
+        warehouse = Warehouse(self.root, target.settings, self._moment.started_at)
+        try:
+            yield warehouse
+        finally:
+            warehouse.close()
+
+    @contextmanager
+    def _reading(self, compiled: Compiled) -> Iterator[Execution]:
+        from fsbuild.execute import Execution
+
+        work = self._work("show", compiled, read_lake(compiled.draft))
+        with self._warehouse(compiled.draft) as warehouse:
+            yield Execution(work, _tools(compiled.draft, warehouse, _ignore), {})
+
+
+def _tools(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None]) -> Any:  # noqa: ANN401 - execute.Tools
+    from fsbuild.check import run_checks
+    from fsbuild.execute import Tools
+
+    return Tools(warehouse, open_lake(draft.project), run_checks, on_event)
+
+
+def _choose(draft: Draft, selection: Selection | None) -> tuple[str, ...]:
+    from fsbuild.select import select_nodes
+
+    selection = selection or Selection()
+    return select_nodes(draft.graph, selection.select, selection.exclude).ids
+
+
+def _plan(command: str, compiled: Compiled, chosen: Sequence[str], lake: LakeState, options: RunOptions) -> Plan:
+    from fsbuild.plan import Situation, build_plan, physical_inputs
+
+    draft = compiled.draft
+    names = {name: _shown_name(node) for name, node in draft.graph.nodes.items()}
+    seeds = {seed.unique_id: seed for seed in draft.project.seeds}
+    situation = Situation(compiled.models, seeds, lake.states, lake.tokens, names)
+    wanted = {name for name in chosen if name in (seeds if command == "seed" else compiled.models)}
+    if command == "build":
+        wanted |= {name for name in chosen if name in seeds}
+    read = set(wanted)
+    if command == "run":
+        read |= {seed for name in wanted for seed in physical_inputs(name, compiled.models) if seed in seeds}
+        read |= {
+            str(check.arguments.get("to")) for name in wanted for check in compiled.models[name].rendered.model.checks
+        }
+    order = [name for name in draft.graph.order if name in read and (name in wanted or name in seeds)]
+    plan = build_plan(situation, order, full_refresh=options.full_refresh)
+    # A seed that is only read is loaded where it must be, and is not the run's business otherwise.
+    return Plan(tuple(step for step in plan.steps if step.unique_id in wanted or _is_due(step, lake)))
+
+
+def _is_due(step: Step, lake: LakeState) -> bool:
+    return step.action == "load" and (
+        step.reason != "a full refresh was asked for" or step.unique_id not in lake.states
+    )
+
+
+def _shown_name(node: GraphNode) -> str:
+    return f"{node.source_name}.{node.name}" if node.resource_type == "source" else node.name
+
+
+def _find(draft: Draft, name: str) -> str:
+    """The node of that name: a model, a seed, or a source as `source.table`."""
+    by_name = {_shown_name(node): unique_id for unique_id, node in draft.graph.nodes.items()}
+    if name not in by_name:
+        raise UsageError(Problem(f"there is no model, seed or source '{name}'", hint=suggest(name, by_name)))
+    return by_name[name]
+
+
+def _relation(draft: Draft, unique_id: str) -> Any:  # noqa: ANN401 - a Relation
+    if unique_id in draft.models:
+        return draft.models[unique_id].relation
+    return next(seed.relation for seed in draft.project.seeds if seed.unique_id == unique_id)
+
+
+def _is_readable(unique_id: str, draft: Draft) -> bool:
+    """Whether a node has rows of its own to check: an ephemeral model's are its readers'."""
+    return draft.graph.nodes[unique_id].materialized != "ephemeral"
+
+
+def _warm_up(plan: Plan, work: Work) -> None:
+    """Import what checks need while the first queries run."""
+    from fsbuild.check import warm_up
+    from fsbuild.execute import checks_of
+
+    if work.is_checking and any(step.action != "keep" and checks_of(step.unique_id, work) for step in plan.steps):
+        threading.Thread(target=warm_up, name="fsbuild-warm-up", daemon=True).start()
+
+
+__all__ = ["Project", "RunOptions", "Seed", "Selection", "Source", "Table", "compiled_path"]

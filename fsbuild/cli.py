@@ -1,0 +1,441 @@
+"""The command line: parses arguments, calls the api, prints what it returns, maps the exit code. No logic.
+
+Data goes to stdout, everything else to stderr. Exit codes are dbt's: 0 fine, 1 a model or check failed, 2 usage.
+Heavy modules are imported by the commands that need them, so that `--help` and `--version` answer at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+import fsbuild
+
+if TYPE_CHECKING:
+    from fsbuild.api import Project, RunOptions, Selection, Table
+    from fsbuild.values import RunResult
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every command on a project takes."""
+
+    project_dir: str
+    profiles_dir: str | None
+    target: str | None
+    variables: str
+    threads: int | None
+    log_format: str
+    is_quiet: bool
+    is_verbose: bool
+
+    def project(self) -> Project:
+        """Open the project that the options name."""
+        from fsbuild.api import Project
+
+        return Project(
+            self.project_dir,
+            target=self.target,
+            profiles_dir=self.profiles_dir,
+            variables=_parse_vars(self.variables),
+            threads=self.threads,
+        )
+
+    @property
+    def verbosity(self) -> int:
+        """-1 quiet, 0 normal, 1 verbose."""
+        return int(self.is_verbose) - int(self.is_quiet)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    from fsbuild.errors import FsbuildError, Problem
+
+    try:
+        code = cli.main(arguments, prog_name="fsbuild", standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("Interrupted", err=True)
+        sys.exit(1)
+    except FsbuildError as exc:
+        _show_problems(exc.problems)
+        sys.exit(2 if type(exc).__name__ == "UsageError" else 1)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away: nobody is left to tell
+        sys.exit(1)
+    except Exception as exc:  # noqa: BLE001 - the last line of defence: a traceback is a bug, and says so
+        import traceback
+
+        traceback.print_exc()
+        hint = "this is a bug in fsbuild: please report it with the lines above"
+        _show_problems([Problem(f"{type(exc).__name__}: {exc}", hint=hint)])
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_problems(problems: Any) -> None:  # noqa: ANN401 - a sequence of Problems
+    from fsbuild.report import format_problems
+
+    click.echo(format_problems(problems, color=_is_colored()), err=True)
+
+
+def _is_colored() -> bool:
+    import os
+
+    return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def _parse_vars(text: str) -> Mapping[str, object]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(text) or {}
+    except yaml.YAMLError as exc:
+        raise click.BadParameter(f"not YAML: {exc}", param_hint="--vars") from exc
+    if not isinstance(found, dict):
+        raise click.BadParameter("write a mapping, such as 'data_dir: year'", param_hint="--vars")
+    return found
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+def common_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that every command on a project takes; the command gets them as one `common`."""
+
+    @click.option("--project-dir", default=".", metavar="DIR", help="The project's folder, or one below it.")
+    @click.option("--profiles-dir", metavar="DIR", help="Where profiles.yml is, when not in the project.")
+    @click.option("-t", "--target", metavar="NAME", help="Which target of the profile to use.")
+    @click.option("--vars", "variables", default="{}", metavar="YAML", help="Variables, as 'name: value'.")
+    @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="How many models run at once.")
+    @click.option(
+        "--log-format", type=click.Choice(["text", "json"]), default="text", help="Progress as text or as JSON lines."
+    )
+    @click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Show only problems and the last line.")
+    @click.option("-v", "--verbose", "is_verbose", is_flag=True, help="Show reasons, versions and every check.")
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        names = Common.__dataclass_fields__
+        common = Common(**{name: kwargs.pop(name) for name in names})  # type: ignore[arg-type]
+        return command(common, *args, **kwargs)  # type: ignore[arg-type]
+
+    return wrapped
+
+
+def selection_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add --select and --exclude; the command gets them as one `selection`."""
+
+    @click.option(
+        "-s",
+        "--select",
+        multiple=True,
+        metavar="SELECTOR",
+        help="Nodes to take: name, +name, name+, @name, tag:x, path:x, source:x, config.materialized:x; "
+        "a space or another --select unites, a comma intersects.",
+    )
+    @click.option("--exclude", multiple=True, metavar="SELECTOR", help="Nodes to leave out, written as for --select.")
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        from fsbuild.api import Selection
+
+        kwargs["selection"] = Selection(tuple(kwargs.pop("select")), tuple(kwargs.pop("exclude")))  # type: ignore[arg-type]
+        return command(*args, **kwargs)
+
+    return wrapped
+
+
+def run_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add --full-refresh and --fail-fast; the command gets them as one `options`."""
+
+    @click.option("--full-refresh", is_flag=True, help="Rebuild incremental tables and seeds from nothing.")
+    @click.option("-x", "--fail-fast", is_flag=True, help="Start nothing new after the first failure.")
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        from fsbuild.api import RunOptions
+
+        given = {name: bool(kwargs.pop(name)) for name in ("full_refresh", "fail_fast")}
+        kwargs["options"] = RunOptions(**given)  # type: ignore[arg-type]
+        return command(*args, **kwargs)
+
+    return wrapped
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(fsbuild.__version__, "-V", "--version", prog_name="fsbuild", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Turn SQL models into checked Delta tables of machine-learning features.
+
+    \b
+    A first project:
+      fsbuild init flights && cd flights
+      fsbuild run
+      fsbuild show carrier_delay_7d
+    """
+
+
+@cli.command()
+@click.argument("folder")
+def init(folder: str) -> None:
+    """Make a project in FOLDER from the template: flights from New York in 2013.
+
+    \b
+    Example:
+      fsbuild init flights && cd flights && fsbuild run
+    """
+    from fsbuild.template import copy_template
+
+    path = copy_template(Path(folder))
+    click.echo(f"Made {path}/ from the template. Next:\n  cd {path}\n  fsbuild run", err=True)
+
+
+def _run(action: str, common: Common, selection: Selection, options: RunOptions | None = None) -> int:
+    """Run an action of the api under a reporter; return the exit code."""
+    from fsbuild.report import make_reporter
+
+    project = common.project()
+    given = [selection] if options is None else [selection, options]
+    with make_reporter(common.log_format, common.verbosity, sys.stderr) as report:
+        result: RunResult = getattr(project, action)(*given, on_event=report)
+    return 0 if result.is_success else 1
+
+
+@cli.command()
+@selection_options
+@run_options
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; the same as `fsbuild plan`.")
+@common_options
+def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: bool) -> int:
+    """Run models in order; each is published when its checks pass.
+
+    What has not changed is left alone. A seed that a model reads is loaded when it is missing or its file changed.
+
+    \b
+    Examples:
+      fsbuild run
+      fsbuild run --select +carrier_delay_7d
+      fsbuild run --full-refresh --select tag:feature
+    """
+    if dry_run:
+        return _plan(common, selection, options, "run")
+    return _run("run", common, selection, options)
+
+
+@cli.command()
+@selection_options
+@run_options
+@common_options
+def build(common: Common, selection: Selection, options: RunOptions) -> int:
+    """Load seeds, run models and report every check as a result.
+
+    \b
+    Example:
+      fsbuild build --select staging+
+    """
+    return _run("build", common, selection, options)
+
+
+@cli.command()
+@selection_options
+@run_options
+@common_options
+def seed(common: Common, selection: Selection, options: RunOptions) -> int:
+    """Load CSV seeds as tables.
+
+    \b
+    Example:
+      fsbuild seed --select airlines
+    """
+    return _run("seed", common, selection, options)
+
+
+@cli.command()
+@selection_options
+@common_options
+def test(common: Common, selection: Selection) -> int:
+    """Check what is published, and change nothing.
+
+    \b
+    Example:
+      fsbuild test --select carrier_delay_7d
+    """
+    return _run("test", common, selection)
+
+
+@cli.command()
+@selection_options
+@run_options
+@common_options
+def plan(common: Common, selection: Selection, options: RunOptions) -> int:
+    """Say for each model what a run would do, and why.
+
+    \b
+    Example:
+      fsbuild plan --select carrier_delay_7d+
+    """
+    return _plan(common, selection, options, "run")
+
+
+def _plan(common: Common, selection: Selection, options: RunOptions, command: str) -> int:
+    from fsbuild.report import format_plan
+
+    project = common.project()
+    found = project.plan(selection, options, command)
+    if common.log_format == "json":
+        for step in found.steps:
+            click.echo(json.dumps({"unique_id": step.unique_id, "action": step.action, "reason": step.reason}))
+        return 0
+    nodes = {node.unique_id: (node.name, node.materialized) for node in project.nodes()}
+    click.echo(format_plan(found, nodes))
+    return 0
+
+
+@cli.command(name="compile")
+@selection_options
+@common_options
+def compile_command(common: Common, selection: Selection) -> int:
+    """Check the SQL of the whole project without touching data, and write it to target/compiled.
+
+    With --select, the compiled SQL of those models is printed too.
+
+    \b
+    Example:
+      fsbuild compile --select carrier_delay_7d
+    """
+    import time
+
+    began = time.perf_counter()
+    found = common.project().compile(selection)
+    if selection.select:
+        for name, sql in found.items():
+            click.echo(f"-- {name}\n{sql}\n" if len(found) > 1 else sql)
+    if common.verbosity >= 0:
+        click.echo(f"Compiled {len(found)} models in {time.perf_counter() - began:.2f}s", err=True)
+    return 0
+
+
+@cli.command()
+@selection_options
+@click.option(
+    "--resource-type", type=click.Choice(["model", "seed", "source"]), multiple=True, help="Only nodes of this type."
+)
+@click.option("--output", type=click.Choice(["name", "path", "json"]), default="name", help="What to print of each.")
+@common_options
+def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], output: str) -> int:
+    """List nodes, parents first.
+
+    \b
+    Example:
+      fsbuild ls --select tag:feature --output json
+    """
+    for node in common.project().nodes(selection):
+        if resource_type and node.resource_type not in resource_type:
+            continue
+        if output == "json":
+            shown = {
+                "unique_id": node.unique_id,
+                "name": node.name,
+                "resource_type": node.resource_type,
+                "path": node.path,
+                "materialized": node.materialized,
+                "tags": list(node.tags),
+                "depends_on": list(node.depends_on),
+            }
+            click.echo(json.dumps(shown))
+        else:
+            click.echo(node.path if output == "path" else ".".join(node.fqn))
+    return 0
+
+
+@cli.command()
+@click.argument("node", required=False)
+@click.option("--inline", metavar="SQL", help="A query to run instead; ref() and source() work in it.")
+@click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="How many rows; 0 for all.")
+@click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print the rows.")
+@common_options
+def show(common: Common, node: str | None, inline: str | None, limit: int, output: str) -> int:
+    """Print rows of NODE as published, or of a query.
+
+    \b
+    Examples:
+      fsbuild show carrier_delay_7d --limit 20
+      fsbuild show --inline "select count(*) from {{ ref('stg_flights') }}"
+    """
+    if (node is None) == (inline is None):
+        raise click.UsageError("name a node, or give a query with --inline")
+    _print_table(common.project().show(node, inline=inline, limit=limit or None), output)
+    return 0
+
+
+@cli.command()
+@click.argument("node")
+@click.option("--limit", type=click.IntRange(min=1), help="How many versions.")
+@click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print them.")
+@common_options
+def history(common: Common, node: str, limit: int | None, output: str) -> int:
+    """Print the versions of NODE's table and the run that wrote each.
+
+    \b
+    Example:
+      fsbuild history carrier_delay_7d
+    """
+    _print_table(common.project().history(node, limit), output)
+    return 0
+
+
+@cli.command()
+@common_options
+def debug(common: Common) -> int:
+    """Check the project, its profile, its lake and the engine.
+
+    \b
+    Example:
+      fsbuild debug --target prod
+    """
+    _print_table(common.project().debug(), "table")
+    return 0
+
+
+@cli.command()
+@common_options
+def clean(common: Common) -> int:
+    """Delete the folders that `clean-targets` names, target/ by default. Tables are never deleted.
+
+    \b
+    Example:
+      fsbuild clean
+    """
+    removed = common.project().clean()
+    click.echo(f"Removed {', '.join(removed)}" if removed else "Nothing to remove", err=True)
+    return 0
+
+
+def _print_table(table: Table, output: str) -> None:
+    if output == "json":
+        for row in table.rows:
+            click.echo(json.dumps(dict(zip(table.columns, row, strict=True)), default=str))
+    elif output == "csv":
+        import csv
+
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows(table.rows)
+    else:
+        from fsbuild.report import format_table
+
+        click.echo(format_table(table.columns, table.rows))

@@ -1,0 +1,102 @@
+"""A node's configuration: the layers that a user wrote -> one `ModelConfig`, or the problems with them.
+
+The keys are the fields of `values.ModelConfig`; nothing else is accepted, so a typing mistake is never ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from fsbuild.errors import Place, Problem, suggest
+from fsbuild.values import ModelConfig
+
+# Keys that dbt knows and that change nothing about what fsbuild computes or publishes.
+WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns"})
+_ADDED = frozenset({"tags"})
+_MERGED = frozenset({"meta", "column_types"})
+_FIELDS = {field.name: field for field in dataclasses.fields(ModelConfig)}
+_TYPES = get_type_hints(ModelConfig)
+
+
+def is_config_key(key: str) -> bool:
+    """Whether a word is a configuration key, written with or without its `+`."""
+    name = key.removeprefix("+")
+    return name in _FIELDS or name in WITHOUT_EFFECT
+
+
+def key_problem(key: str, place: Place) -> Problem | None:
+    """Say what is wrong with a configuration key, or None."""
+    if is_config_key(key):
+        return None
+    return Problem(f"unknown config '{key}'", place, hint=suggest(key.removeprefix("+"), _FIELDS))
+
+
+def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Merge configuration layers, the weakest first: tags add up, mappings merge, anything else is replaced."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for written, value in layer.items():
+            key = written.removeprefix("+")
+            if key in _ADDED:
+                merged[key] = [*merged.get(key, []), *_words(value)]
+            elif key in _MERGED and isinstance(value, Mapping):
+                merged[key] = {**merged.get(key, {}), **value}
+            else:
+                merged[key] = value
+    return merged
+
+
+def parse_config(raw: Mapping[str, Any], place_of: Callable[[str], Place]) -> tuple[ModelConfig, tuple[Problem, ...]]:
+    """Turn merged configuration into a `ModelConfig`; keys with a problem keep their default.
+
+    `place_of` gives the place where a key was written.
+    """
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for key, value in raw.items():
+        if key in WITHOUT_EFFECT or value is None:
+            continue
+        if (unknown := key_problem(key, place_of(key))) is not None:
+            problems.append(unknown)
+            continue
+        try:
+            values[key] = _coerce(value, _TYPES[key])
+        except ValueError as exc:
+            problems.append(Problem(f"config '{key}' is {value!r}, {exc}", place_of(key)))
+    return ModelConfig(**values), tuple(problems)
+
+
+def _coerce(value: Any, kind: Any) -> Any:  # noqa: ANN401 - YAML holds anything
+    """Convert a YAML value to a field's type; a ValueError's text completes the sentence `config 'x' is 3, …`."""
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _coerce(value, next(arg for arg in get_args(kind) if arg is not type(None)))
+    if origin is Literal:
+        if value not in get_args(kind):
+            hint = suggest(str(value), get_args(kind))
+            raise ValueError(f"not one of {', '.join(get_args(kind))}" + (f"; {hint}" if hint else ""))
+        return value
+    if origin is tuple:
+        return tuple(dict.fromkeys(_words(value)))
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ValueError("not true or false")
+        return value
+    if kind is str:
+        if isinstance(value, Mapping | list):
+            raise ValueError("not a text")
+        return str(value)
+    if not isinstance(value, Mapping):
+        raise ValueError("not a mapping of names to values")
+    return dict(value)
+
+
+def _words(value: Any) -> list[str]:  # noqa: ANN401 - YAML holds anything
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
+        return list(value)
+    raise ValueError("not a name or a list of names")

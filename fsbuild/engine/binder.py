@@ -1,0 +1,93 @@
+"""Queries in, columns and types out, without touching data: DuckDB binds them over empty tables.
+
+The binder is the judge of what is right SQL. It must see every relation before a query that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import duckdb
+
+from fsbuild.engine.connection import CLOCK_NAMES, RANDOM_NAMES, engine_errors, load_extension, open_duckdb
+from fsbuild.engine.sources import scan
+from fsbuild.engine.types import stored_type
+from fsbuild.errors import BindError
+from fsbuild.values import BoundColumn, Relation, Source, quote
+
+
+class Binder:
+    """An empty DuckDB that knows the columns of the project's relations."""
+
+    volatile_functions = CLOCK_NAMES | RANDOM_NAMES
+
+    def __init__(self, root: Path, settings: Mapping[str, object]) -> None:
+        self._connection = open_duckdb(root, settings)
+        self._schemas: set[str] = {"main"}
+        self._has_delta = False
+
+    def declare(self, relation: Relation, columns: Iterable[tuple[str, str]]) -> None:
+        """Make an empty table of that name with these columns and types."""
+        if relation.schema not in self._schemas:
+            self._connection.execute(f"CREATE SCHEMA {quote(relation.schema)}")
+            self._schemas.add(relation.schema)
+        written = ", ".join(f"{quote(name)} {kind}" for name, kind in columns)
+        with engine_errors():
+            self._connection.execute(f"CREATE TABLE {relation} ({written})")
+
+    def undeclare(self, relation: Relation) -> None:
+        """Drop an empty table again."""
+        self._connection.execute(f"DROP TABLE {relation}")
+
+    def columns_of(self, sql: str) -> tuple[BoundColumn, ...]:
+        """Tell the columns of a query.
+
+        Raises:
+            BindError: the query is not one SELECT statement, or names or types in it are wrong.
+        """
+        try:
+            statements = self._connection.extract_statements(sql)
+            if len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT:
+                bound = self._connection.sql(sql)
+                return tuple(
+                    BoundColumn(name, str(kind), stored_type(kind))
+                    for name, kind in zip(bound.columns, bound.types, strict=True)
+                )
+        except duckdb.Error:
+            # Said again with the position in the text, which costs too much to ask for every time.
+            self._explain(sql)
+            raise
+        raise BindError(_not_one_select(statements))
+
+    def source_columns(self, source: Source, version: int | None = None) -> tuple[BoundColumn, ...]:
+        """Tell the columns of a source from its files' own schema.
+
+        Raises:
+            EngineError: the files cannot be read as what they are said to be.
+        """
+        if source.kind == "delta" and not self._has_delta:
+            load_extension(self._connection, "delta")
+            self._has_delta = True
+        with engine_errors():
+            return self.columns_of(f"SELECT * FROM {scan(source, version)}")
+
+    def _explain(self, sql: str) -> None:
+        prefix = "DESCRIBE "
+        self._connection.execute("SET errors_as_json = true")
+        try:
+            with engine_errors():
+                self._connection.execute(prefix + sql)
+        except BindError as exc:
+            position = None if exc.position is None else max(exc.position - len(prefix), 0)
+            raise BindError(exc.message, position, exc.name, exc.candidates) from exc
+        finally:
+            self._connection.execute("SET errors_as_json = false")
+
+
+def _not_one_select(statements: list[duckdb.Statement]) -> str:
+    if not statements:
+        return "the model has no SQL"
+    if len(statements) > 1:
+        return "a model is one SELECT statement, and this is more than one (a PIVOT needs its values written: IN (…))"
+    return f"a model is a SELECT statement, and this is {statements[0].type.name}"

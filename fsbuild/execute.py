@@ -1,0 +1,511 @@
+"""The execute stage: a plan in, one checked commit for each table out.
+
+Every table goes the same road: compute -> stage -> check keys and rows -> commit. Nothing that fails on the way
+becomes visible, and what is published is the very rows that were checked. A node reads its parents as this run
+published them, or at the versions that the run found when it began.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from fsbuild.errors import FsbuildError, KeyViolationError, Problem
+from fsbuild.schedule import Jobs, run_jobs
+from fsbuild.values import (
+    Check,
+    CheckResult,
+    ColumnType,
+    Commit,
+    CompiledModel,
+    Event,
+    NodeFinished,
+    NodeResult,
+    NodeStarted,
+    Plan,
+    Relation,
+    RunFinished,
+    RunResult,
+    RunStarted,
+    Seed,
+    Source,
+    StagedRows,
+    Status,
+    Step,
+    TableRows,
+    TableState,
+    literal,
+    quote,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Results up to this size stay in the engine until the nodes that read them are done, and are not read back.
+_KEPT_ROWS = 200_000
+_SAMPLE_ROWS = 5
+# Types whose literals mean the same in a merge predicate as in the engine.
+_LITERAL_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DATE", "VARCHAR")
+
+
+class Warehouse(Protocol):
+    """What executing needs of the engine."""
+
+    def staged(self, unique_id: str) -> str: ...
+    def stage(self, unique_id: str, sql: str) -> int: ...
+    def drop_staged(self, unique_id: str) -> None: ...
+    def stream(self, sql: str) -> pa.RecordBatchReader: ...
+    def rows(self, sql: str) -> list[dict[str, object]]: ...
+    def bind_table(self, relation: Relation, uri: str, version: int) -> None: ...
+    def bind_source(self, source: Source, version: int | None) -> None: ...
+    def bind_query(self, relation: Relation, sql: str) -> None: ...
+    def bind_staged(self, relation: Relation, unique_id: str) -> None: ...
+    def columns(self, sql: str) -> tuple[ColumnType, ...]: ...
+    def interrupt(self) -> None: ...
+
+
+class Lake(Protocol):
+    """What executing needs of the store."""
+
+    def uri(self, relation: Relation) -> str: ...
+    def write(self, strategy: str, relation: Relation, rows: TableRows, commit: Commit) -> int: ...
+    def state(self, relation: Relation) -> TableState | None: ...
+    def set_properties(self, relation: Relation, properties: Mapping[str, str]) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The stages that executing uses."""
+
+    warehouse: Warehouse
+    lake: Lake
+    check: Callable[[Sequence[Check], StagedRows], tuple[CheckResult, ...]]
+    emit: Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run works on. `states` and `tokens` are what the plan was made from."""
+
+    command: str
+    run_id: str
+    target: str
+    threads: int
+    models: Mapping[str, CompiledModel]
+    seeds: Mapping[str, Seed]
+    seed_selects: Mapping[str, str]
+    sources: Mapping[str, Source]
+    states: Mapping[str, TableState]
+    tokens: Mapping[str, str]
+    inputs: Mapping[str, tuple[str, ...]]
+    is_checking: bool = True
+    fail_fast: bool = False
+
+
+def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
+    """Carry out a plan and tell how every node ended; errors of nodes are results, not exceptions."""
+    steps = {step.unique_id: step for step in plan.steps if step.action != "inline"}
+    parents = {name: _parents_in(name, steps, work) for name in steps}
+    return _run("run", list(steps), parents, work, tools, Execution(work, tools, steps).run_step)
+
+
+def check_published(nodes: Sequence[str], work: Work, tools: Tools) -> RunResult:
+    """Check what is published, node by node."""
+    return _run("test", nodes, {}, work, tools, Execution(work, tools, {}).test_node)
+
+
+def _run(  # noqa: PLR0913 - the loop that both commands share
+    kind: str,
+    order: Sequence[str],
+    parents: Mapping[str, Sequence[str]],
+    work: Work,
+    tools: Tools,
+    run: Callable[[str], NodeResult],
+) -> RunResult:
+    began = time.perf_counter()
+    tools.emit(RunStarted(work.command, work.run_id, len(order), work.target, work.threads))
+
+    def skip(name: str, ancestor: str) -> NodeResult:
+        reason = f"{describe(ancestor, work).name} failed" if ancestor else "the run stopped before it"
+        return replace(describe(name, work), status="skipped", message=reason)
+
+    def guarded(name: str) -> NodeResult:
+        node = describe(name, work)
+        started = time.perf_counter()
+        tools.emit(NodeStarted(name, node.name, node.kind))
+        try:
+            result = run(name)
+        except FsbuildError as exc:
+            result = replace(node, status="error", problems=exc.problems, message=exc.problems[0].message)
+        return replace(result, elapsed_s=time.perf_counter() - started)
+
+    results: list[NodeResult] = []
+    is_interrupted = False
+    jobs = Jobs(order, parents, guarded, skip, tools.warehouse.interrupt)
+    try:
+        for result in run_jobs(jobs, work.threads, fail_fast=work.fail_fast):
+            results.append(result)
+            tools.emit(NodeFinished(result, len(results), len(order)))
+    except KeyboardInterrupt:
+        is_interrupted = True
+    outcome = RunResult(work.command, work.run_id, time.perf_counter() - began, tuple(results), is_interrupted)
+    tools.emit(RunFinished(outcome))
+    return outcome
+
+
+def describe(unique_id: str, work: Work) -> NodeResult:
+    """Say what a node is, as the result of one that has not run."""
+    if unique_id in work.models:
+        model = work.models[unique_id].rendered
+        return NodeResult(unique_id, model.model.name, "model", model.config.materialized, "skipped")
+    if unique_id in work.seeds:
+        return NodeResult(unique_id, work.seeds[unique_id].name, "seed", "seed", "skipped")
+    source = work.sources[unique_id]
+    return NodeResult(unique_id, f"{source.source_name}.{source.name}", "source", "source", "skipped")
+
+
+def _parents_in(unique_id: str, steps: Mapping[str, Step], work: Work) -> list[str]:
+    """The parents of a node that run before it: those that are steps themselves, looked for through ephemeral ones."""
+    if unique_id not in work.models:
+        return []
+    found: dict[str, None] = {}
+    pending = [*work.models[unique_id].rendered.depends_on]
+    for parent in pending:
+        if parent in steps:
+            found[parent] = None
+        elif parent in work.models:
+            pending.extend(work.models[parent].rendered.depends_on)
+    pending = [str(check.arguments.get("to")) for check in work.models[unique_id].rendered.model.checks]
+    return [*found, *(name for name in pending if name in steps and name not in found and name in work.seeds)]
+
+
+@dataclass(slots=True)
+class Execution:
+    """One run in progress: what has been published so far, and which names are bound. Used by many threads."""
+
+    work: Work
+    tools: Tools
+    steps: Mapping[str, Step]
+    published: dict[str, TableState] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+    bound: set[str] = field(default_factory=set)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    # How many steps have yet to read each input.
+    readers: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Count who reads what."""
+        for name in self.steps:
+            self.readers.update(self.work.inputs.get(name, ()))
+
+    # --- steps ---------------------------------------------------------------------------------------------------------
+
+    def run_step(self, unique_id: str) -> NodeResult:
+        """Do what the plan says for a node."""
+        try:
+            return self._do_step(unique_id)
+        finally:
+            self._release_inputs(unique_id)
+
+    def _do_step(self, unique_id: str) -> NodeResult:
+        step = self.steps[unique_id]
+        node = describe(unique_id, self.work)
+        if step.action == "keep" or (step.is_conditional and self._inputs_are_unchanged(unique_id)):
+            message = step.reason if step.action == "keep" else "its parents published nothing new"
+            return replace(node, status="unchanged", message=message)
+        if step.action == "view":
+            return self._check_view(unique_id, node)
+        if step.action == "load":
+            return self._load_seed(self.work.seeds[unique_id], step, node)
+        return self._build_table(self.work.models[unique_id], step, node)
+
+    def test_node(self, unique_id: str) -> NodeResult:
+        """Check the rows of a node as they are published."""
+        node = describe(unique_id, self.work)
+        relation = self.bind(unique_id)
+        columns = self.tools.warehouse.columns(f"SELECT * FROM {relation}")
+        rows = self._staged_rows(str(relation), columns, _key(unique_id, self.work))
+        results = self.tools.check(checks_of(unique_id, self.work), rows)
+        return replace(node, status=_verdict(results, "pass", "fail"), checks=results)
+
+    def _check_view(self, unique_id: str, node: NodeResult) -> NodeResult:
+        checks = checks_of(unique_id, self.work) if self.work.is_checking else ()
+        if not checks:
+            return replace(node, status="success", message="a view")
+        relation = self.bind(unique_id)
+        columns = self.work.models[unique_id].columns
+        results = self.tools.check(checks, self._staged_rows(str(relation), columns, _key(unique_id, self.work)))
+        return replace(node, status=_verdict(results, "success", "error"), checks=results)
+
+    def _load_seed(self, seed: Seed, step: Step, node: NodeResult) -> NodeResult:
+        sql = self.work.seed_selects[seed.unique_id]
+        commit = Commit(
+            f"fsbuild.{seed.unique_id}", self.work.run_id, step.fingerprint, {}, None, 0, seed.config.description
+        )
+        return self._publish(_Table(seed.unique_id, seed.relation, sql, "overwrite", commit), node)
+
+    def _build_table(self, model: CompiledModel, step: Step, node: NodeResult) -> NodeResult:
+        config, relation = model.rendered.config, model.rendered.relation
+        for name in model.rendered.depends_on:
+            self.bind(name)
+        is_increment = step.action == "increment"
+        sql, strategy = model.select, "overwrite"
+        if is_increment:
+            sql, strategy = model.incremental_select or model.select, config.strategy
+            with self.lock:
+                state = self.work.states[model.unique_id]
+                self.tools.warehouse.bind_table(relation, self.tools.lake.uri(relation), state.version)
+        commit = Commit(
+            app_id=f"fsbuild.{model.unique_id}",
+            run_id=self.work.run_id,
+            fingerprint=step.fingerprint,
+            inputs={name: self._token(name) for name in self.work.inputs[model.unique_id]},
+            expected_version=None,
+            rows=0,
+            description=config.description,
+            properties=_table_properties(model),
+            partition_by=config.partition_by,
+        )
+        key = config.unique_key if config.materialized == "incremental" else ()
+        return self._publish(_Table(model.unique_id, relation, sql, strategy, commit, key), node)
+
+    def _publish(self, table: _Table, node: NodeResult) -> NodeResult:
+        """Compute, stage, check and commit a table."""
+        warehouse, unique_id = self.tools.warehouse, table.unique_id
+        staged = warehouse.staged(unique_id)
+        count = warehouse.stage(unique_id, table.sql)
+        columns = warehouse.columns(f"SELECT * FROM {staged}")
+        if table.key:
+            refuse_bad_keys(warehouse.rows, staged, table.key)
+        results: tuple[CheckResult, ...] = ()
+        if self.work.is_checking:
+            key = table.key or _key(unique_id, self.work)
+            rows = self._staged_rows(staged, columns, key, whole=self._whole_table(table, staged, columns))
+            results = self.tools.check(checks_of(unique_id, self.work), rows)
+        status = _verdict(results, "success", "error")
+        if status == "error":
+            warehouse.drop_staged(unique_id)
+            return replace(
+                node, status=status, rows=count, checks=results, message="its checks failed; nothing was published"
+            )
+        table_rows = TableRows(
+            open=lambda: warehouse.stream(f"SELECT * FROM {staged}"),
+            columns=tuple(column.name for column in columns),
+            count=count,
+            key=table.key,
+            literals=self._literals(staged, table, columns),
+        )
+        state = self.work.states.get(unique_id)
+        commit = replace(table.commit, expected_version=state.version if state else None, rows=count)
+        version = self.tools.lake.write(table.strategy, table.relation, table_rows, commit)
+        if table.commit.properties:
+            version = self.tools.lake.set_properties(table.relation, table.commit.properties) or version
+        self._remember(table, version, count)
+        return replace(node, status=status, rows=count, version=version, checks=results)
+
+    def _remember(self, table: _Table, version: int, count: int) -> None:
+        """Let the nodes that follow read what was published; small whole tables from memory."""
+        state = self.tools.lake.state(table.relation)
+        with self.lock:
+            self.published[table.unique_id] = state or TableState(version, str(version))
+            self.bound.discard(table.unique_id)
+            if table.strategy == "overwrite" and count <= _KEPT_ROWS:
+                self.kept.add(table.unique_id)
+                return
+        self.tools.warehouse.drop_staged(table.unique_id)
+
+    def _release_inputs(self, unique_id: str) -> None:
+        """Drop the kept rows that nobody is going to read any more."""
+        with self.lock:
+            inputs = self.work.inputs.get(unique_id, ())
+            self.readers.subtract(inputs)
+            unread = [name for name in inputs if name in self.kept and self.readers[name] <= 0]
+            self.kept.difference_update(unread)
+            # Views over these names are bound again too, should a check still refer to them.
+            self.bound.difference_update(unread, (n for n in self.work.models if unread and self._is_inlined(n)))
+        for name in unread:
+            self.tools.warehouse.drop_staged(name)
+
+    def _is_inlined(self, unique_id: str) -> bool:
+        return self.work.models[unique_id].rendered.config.materialized in ("view", "ephemeral")
+
+    # --- rows ----------------------------------------------------------------------------------------------------------
+
+    def _staged_rows(
+        self, relation: str, columns: Sequence[ColumnType], key: Sequence[str], *, whole: str | None = None
+    ) -> StagedRows:
+        """Rows for the check stage: each row of `relation` is checked, and what spans rows over `whole`."""
+        warehouse = self.tools.warehouse
+
+        def batches(names: Sequence[str]) -> Iterator[object]:
+            yield from warehouse.stream(f"SELECT {', '.join(map(quote, names))} FROM {relation}")
+
+        return StagedRows(whole or relation, columns, batches, warehouse.rows, lambda name: str(self.bind(name)), key)
+
+    def _whole_table(self, table: _Table, staged: str, columns: Sequence[ColumnType]) -> str:
+        """The rows that the table will hold after the commit, for checks that span rows."""
+        if table.strategy == "overwrite":
+            return staged
+        names = ", ".join(quote(column.name) for column in columns)
+        kept = f"SELECT {names} FROM {table.relation}"
+        if table.key:
+            on = ", ".join(quote(name) for name in table.key)
+            kept += f" ANTI JOIN {staged} USING ({on})"
+        return f"({kept} UNION ALL SELECT {names} FROM {staged})"
+
+    def _literals(self, staged: str, table: _Table, columns: Sequence[ColumnType]) -> dict[str, tuple[str, str]]:
+        """The least and the greatest value of each key column, as SQL."""
+        types = {column.name.lower(): column.type for column in columns}
+        names = [name for name in table.key if types.get(name.lower()) in _LITERAL_TYPES]
+        if not names or table.strategy != "merge":
+            return {}
+        parts = ", ".join(
+            f"min({quote(name)})::VARCHAR AS low{i}, max({quote(name)})::VARCHAR AS high{i}"
+            for i, name in enumerate(names)
+        )
+        (row,) = self.tools.warehouse.rows(f"SELECT {parts} FROM {staged}")
+        bounds = {}
+        for index, name in enumerate(names):
+            low, high = row[f"low{index}"], row[f"high{index}"]
+            if low is not None and high is not None:
+                is_number = types[name.lower()].endswith("INT") or types[name.lower()] == "INTEGER"
+                write = str if is_number else literal
+                bounds[name] = (write(str(low)), write(str(high)))
+        return bounds
+
+    # --- names ---------------------------------------------------------------------------------------------------------
+
+    def bind(self, unique_id: str) -> Relation:
+        """Make a node readable under its name, and what it stands upon; return the name."""
+        with self.lock:
+            relation = self._relation(unique_id)
+            if unique_id in self.bound:
+                return relation
+            warehouse, work = self.tools.warehouse, self.work
+            model = work.models.get(unique_id)
+            if unique_id in work.sources:
+                state = work.states.get(unique_id)
+                warehouse.bind_source(work.sources[unique_id], state.version if state else None)
+            elif model is not None and model.rendered.config.materialized in ("view", "ephemeral"):
+                for parent in model.rendered.depends_on:
+                    self.bind(parent)
+                warehouse.bind_query(relation, model.select)
+            elif unique_id in self.kept:
+                warehouse.bind_staged(relation, unique_id)
+            else:
+                state = self.published.get(unique_id) or work.states.get(unique_id)
+                if state is None:
+                    name = describe(unique_id, work).name
+                    raise KeyViolationError(
+                        Problem(f"'{name}' has not been built yet", hint=f"fsbuild run --select {name}")
+                    )
+                warehouse.bind_table(relation, self.tools.lake.uri(relation), state.version)
+            self.bound.add(unique_id)
+            return relation
+
+    def _relation(self, unique_id: str) -> Relation:
+        if unique_id in self.work.models:
+            return self.work.models[unique_id].rendered.relation
+        if unique_id in self.work.seeds:
+            return self.work.seeds[unique_id].relation
+        return self.work.sources[unique_id].relation
+
+    def _token(self, unique_id: str) -> str:
+        """What identifies an input's content as this run reads it."""
+        state = self.published.get(unique_id)
+        return state.token if state is not None else self.work.tokens.get(unique_id, "")
+
+    def _inputs_are_unchanged(self, unique_id: str) -> bool:
+        recorded = self.work.states[unique_id].inputs
+        return all(self._token(name) == recorded.get(name) for name in self.work.inputs[unique_id])
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table to be published: the query, how its rows enter, and the commit but for what is only known then."""
+
+    unique_id: str
+    relation: Relation
+    sql: str
+    strategy: str
+    commit: Commit
+    key: tuple[str, ...] = ()
+
+
+def checks_of(unique_id: str, work: Work) -> tuple[Check, ...]:
+    """List the checks of a node."""
+    if unique_id in work.models:
+        return work.models[unique_id].rendered.model.checks
+    if unique_id in work.seeds:
+        return work.seeds[unique_id].checks
+    return work.sources[unique_id].checks
+
+
+def refuse_bad_keys(rows: Callable[[str], list[dict[str, object]]], relation: str, key: Sequence[str]) -> None:
+    """Refuse rows whose key is NULL or occurs twice.
+
+    Raises:
+        KeyViolationError: with some of the rows.
+    """
+    columns = ", ".join(quote(name) for name in key)
+    is_null = " OR ".join(f"{quote(name)} IS NULL" for name in key)
+    problems = []
+    null_rows = rows(
+        f"SELECT *, count(*) OVER () AS fsbuild_count FROM {relation} WHERE {is_null} LIMIT {_SAMPLE_ROWS}"
+    )
+    if null_rows:
+        problems.append(
+            _key_problem(
+                f"rows have a NULL in their key ({', '.join(key)})", null_rows, "filter them out, or give them a key"
+            )
+        )
+    duplicates = rows(
+        f"SELECT {columns}, count(*) AS row_count, count(*) OVER () AS fsbuild_count FROM {relation} WHERE NOT ({is_null}) "
+        f"GROUP BY {columns} HAVING count(*) > 1 ORDER BY {columns} LIMIT {_SAMPLE_ROWS}"
+    )
+    if duplicates:
+        hint = "select one row for each key, for example: qualify row_number() over (partition by key order by …) = 1"
+        problems.append(_key_problem(f"keys ({', '.join(key)}) occur more than once", duplicates, hint))
+    if problems:
+        raise KeyViolationError(problems)
+
+
+def _key_problem(what: str, sample: Sequence[Mapping[str, object]], hint: str) -> Problem:
+    count = sample[0]["fsbuild_count"]
+    shown = (", ".join(f"{k}={v}" for k, v in row.items() if k != "fsbuild_count") for row in sample)
+    return Problem(f"{count} {what}; nothing was published", detail="\n".join(shown), hint=hint)
+
+
+def _key(unique_id: str, work: Work) -> tuple[str, ...]:
+    """The columns by which a person finds a row of a node again."""
+    if unique_id not in work.models:
+        return ()
+    model = work.models[unique_id]
+    names = {column.name.lower() for column in model.columns}
+    unique = [check.column for check in model.rendered.model.checks if check.name == "unique" and check.column]
+    return model.rendered.config.unique_key or tuple(name for name in unique[:1] if name.lower() in names)
+
+
+def _table_properties(model: CompiledModel) -> dict[str, str]:
+    """What a reader of a feature table needs to know of it."""
+    config = model.rendered.config
+    written = {
+        "fsbuild.unique_key": ",".join(config.unique_key),
+        "fsbuild.entity": ",".join(config.entity),
+        "fsbuild.event_time": config.event_time or "",
+        "fsbuild.known_time": config.known_time or "",
+        "fsbuild.ttl": config.ttl or "",
+        "fsbuild.owner": config.owner or "",
+    }
+    return {key: value for key, value in written.items() if value}
+
+
+def _verdict(results: Sequence[CheckResult], good: Status, bad: Status) -> Status:
+    statuses = {result.status for result in results}
+    if statuses & {"fail", "error"}:
+        return bad
+    return "warn" if "warn" in statuses else good

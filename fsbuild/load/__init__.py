@@ -1,0 +1,54 @@
+"""The load stage: a project's folder in, a `Project` of values with file and line out.
+
+The only stage that reads the project's files. All problems of a project are collected and raised together.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fsbuild.errors import FsbuildError, ProjectError
+from fsbuild.load.documents import Section
+from fsbuild.load.nodes import Reading, read_nodes
+from fsbuild.load.settings import Evaluate, Overrides, find_root, read_project_file, read_target
+from fsbuild.values import Project
+
+__all__ = ["Evaluate", "Overrides", "find_root", "load_project"]
+
+
+def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Project:
+    """Read the project in the folder `root`; `evaluate` renders Jinja expressions inside YAML.
+
+    Raises:
+        ProjectError: files of the project are wrong; all problems at once.
+        UsageError: the target that was asked for does not exist.
+    """
+    section, variables = read_project_file(root, overrides, evaluate)
+    target = read_target(root, section, overrides, evaluate)
+    reading = Reading(root, section, target, variables, evaluate)
+    try:
+        nodes = read_nodes(reading)
+    except FsbuildError as exc:
+        raise ProjectError([*reading.problems, *exc.problems]) from exc
+    if reading.problems:
+        raise ProjectError(reading.problems)
+    target_path = str(section.get("target-path", "target"))
+    return Project(
+        name=str(section.get("name")),
+        root=root,
+        target=target,
+        target_path=target_path,
+        clean_targets=tuple(section.get("clean-targets") or [target_path]),
+        variables=variables,
+        models=nodes.models,
+        seeds=nodes.seeds,
+        sources=nodes.sources,
+        macros=nodes.macros,
+        checks_gate_run=_checks_gate_run(section),
+    )
+
+
+def _checks_gate_run(section: Section) -> bool:
+    """Whether `run` checks before it publishes; in a project that is read from dbt's own file it does on demand only."""
+    flags = section.get("flags") or {}
+    return section.file != "dbt_project.yml" or flags.get("gate") == "always"

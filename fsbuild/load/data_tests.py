@@ -1,0 +1,107 @@
+"""The `data_tests` of a node or column in, `Check`s out: the names that they use are resolved, not yet judged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fsbuild.errors import Place, Problem, suggest
+from fsbuild.load.documents import Section
+from fsbuild.values import Check
+
+_REFERENCE = re.compile(r"""\s*(ref|source)\(\s*['"]([^'"]+)['"]\s*(?:,\s*['"]([^'"]+)['"]\s*)?\)\s*""")
+_SEVERITIES = ("error", "warn")
+# What dbt lets a test say beside its arguments; the rest of its configuration is not supported.
+_BESIDE = frozenset({"arguments", "config", "severity", "name", "description", "test_name"})
+_CONFIG = frozenset({"severity", "tags", "meta", "enabled"})
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNames:
+    """The unique ids that `ref('name')` and `source('name', 'table')` stand for."""
+
+    nodes: Mapping[str, str]
+    sources: Mapping[tuple[str, str], str]
+
+
+def parse_checks(section: Section, column: str | None, names: NodeNames, problems: list[Problem]) -> Iterator[Check]:
+    """Yield the checks below `data_tests` (or its old name `tests`) of a node or a column."""
+    for key in ("data_tests", "tests"):
+        written = section.get(key)
+        if written is None:
+            continue
+        if not isinstance(written, list):
+            problems.append(
+                Problem(f"'{key}' is not a list", section.place_of(key), hint="write '- not_null' below it")
+            )
+            continue
+        for index, item in enumerate(written):
+            check = _parse_check(section[key][index], item, column, names, problems)
+            if check is not None:
+                yield check
+
+
+def _parse_check(
+    section: Section,
+    item: Any,
+    column: str | None,
+    names: NodeNames,
+    problems: list[Problem],  # noqa: ANN401
+) -> Check | None:
+    if isinstance(item, str):
+        return Check(item, column, {}, section.place)
+    if isinstance(item, dict) and "test_name" in item:
+        name, arguments = str(item["test_name"]), {key: value for key, value in item.items() if key != "test_name"}
+    elif isinstance(item, dict) and len(item) == 1:
+        name, arguments = next(iter(item.items()))
+        # `in_range: [0, 100]` has no names for its arguments; a mapping or nothing does.
+        if arguments is not None and not isinstance(arguments, dict):
+            hint = f"write '{name}: {{argument: value}}'"
+            problems.append(Problem(f"the arguments of '{name}' have no names", section.place, hint=hint))
+            return None
+    else:
+        hint = "write '- not_null', or '- in_range: {min_value: 0}' with the arguments indented below the name"
+        problems.append(Problem("a test is neither a name nor one name with its arguments", section.place, hint=hint))
+        return None
+    arguments = dict(arguments or {})
+    config = {**(arguments.get("config") or {})}
+    if "severity" in arguments:
+        config["severity"] = arguments["severity"]
+    for key in config:
+        if key not in _CONFIG:
+            hint = suggest(key, _CONFIG)
+            problems.append(Problem(f"fsbuild does not support the test config '{key}'", section.place, hint=hint))
+    severity = str(config.get("severity", "error")).lower()
+    if severity not in _SEVERITIES:
+        problems.append(Problem(f"severity is '{severity}', not error or warn", section.place))
+        severity = "error"
+    if config.get("enabled") is False:
+        return None
+    named = {key: value for key, value in arguments.items() if key not in _BESIDE}
+    named.update(arguments.get("arguments") or {})
+    if name == "relationships" and isinstance(named.get("to"), str):
+        named["to"] = _resolve(named["to"], names, section.place, problems)
+    return Check(str(name), column, named, section.place, "warn" if severity == "warn" else "error")
+
+
+def _resolve(written: str, names: NodeNames, place: Place, problems: list[Problem]) -> str:
+    """Turn `ref('x')` or `source('a', 'x')` into a unique id."""
+    match = _REFERENCE.fullmatch(written)
+    if match is None:
+        problems.append(Problem(f"'{written}' is neither ref('…') nor source('…', '…')", place))
+        return ""
+    function, first, second = match.groups()
+    if function == "source":
+        found = names.sources.get((first, second or ""))
+        known = [f"{source}.{table}" for source, table in names.sources]
+        wanted = f"{first}.{second}"
+    else:
+        found = names.nodes.get(second or first)
+        known = list(names.nodes)
+        wanted = second or first
+    if found is None:
+        problems.append(Problem(f"unknown {function} '{wanted}'", place, hint=suggest(wanted, known)))
+        return ""
+    return found

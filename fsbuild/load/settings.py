@@ -1,0 +1,159 @@
+"""The project file and the profile in, names, paths, variables and the target out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fsbuild.errors import Place, Problem, ProjectError, UsageError, listing, suggest
+from fsbuild.load.documents import Section, parse_yaml, read_text
+from fsbuild.values import Target
+
+PROJECT_FILES = ("fsbuild_project.yml", "dbt_project.yml")
+PATH_KEYS = {
+    "model-paths": ["models"],
+    "seed-paths": ["seeds"],
+    "macro-paths": ["macros"],
+    "snapshot-paths": ["snapshots"],
+    "test-paths": ["tests"],
+    "analysis-paths": ["analyses"],
+    "docs-paths": [],
+    "asset-paths": [],
+}
+_TEXT_KEYS = frozenset(
+    {"name", "version", "config-version", "profile", "require-dbt-version", "target-path", "clean-targets"}
+    | {"packages-install-path", "log-path", "vars", "models", "seeds", "flags", "query-comment"}
+)
+_NOT_YET = frozenset(
+    {"on-run-start", "on-run-end", "dispatch", "snapshots", "data_tests", "tests", "sources", "exposures"}
+)
+_OUTPUT_KEYS = frozenset(
+    {"type", "path", "lake", "schema", "database", "threads", "settings", "memory_limit", "storage_options"}
+)
+
+# Renders one Jinja expression of a YAML file with the project's variables: (text, variables, place) -> value.
+Evaluate = Callable[[str, Mapping[str, object], Place], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line or the caller of the API says about a project, stronger than its files."""
+
+    target: str | None = None
+    profiles_dir: Path | None = None
+    variables: Mapping[str, object] | None = None
+    threads: int | None = None
+
+
+def find_root(start: Path) -> Path:
+    """Find the folder with the project file: `start` or the nearest folder above it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if any((folder / name).is_file() for name in PROJECT_FILES):
+            return folder
+    raise UsageError(
+        Problem(
+            f"no {' or '.join(PROJECT_FILES)} in this folder or above it",
+            hint="change to a project's folder, name one with --project-dir, or make one with 'fsbuild init NAME'",
+        )
+    )
+
+
+def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> tuple[Section, dict[str, object]]:
+    """Read the project file; return it with the variables in force.
+
+    Raises:
+        ProjectError: the file has problems, all of them.
+    """
+    file = next(name for name in PROJECT_FILES if (root / name).is_file())
+    given = dict(overrides.variables or {})
+    text = read_text(root / file, file)
+    section = parse_yaml(text, file, lambda value, place: evaluate(value, given, place))
+    problems: list[Problem] = []
+    section.check_keys({*_TEXT_KEYS, *PATH_KEYS}, problems, unsupported=_NOT_YET)
+    name = section.get("name")
+    if not isinstance(name, str) or not name.isidentifier():
+        problems.append(Problem("'name' is missing or is not letters, digits and _", section.place_of("name")))
+    for key in PATH_KEYS:
+        if not isinstance(section.get(key, []), list):
+            problems.append(Problem(f"'{key}' is not a list of folders", section.place_of(key)))
+    for key in ("vars", "models", "seeds"):
+        if not isinstance(section.get(key) or {}, dict):
+            problems.append(Problem(f"'{key}' is not a mapping", section.place_of(key)))
+    if problems:
+        raise ProjectError(problems)
+    variables = {**(section.get("vars") or {})}
+    # dbt scopes variables by package: a mapping under the project's own name holds its variables.
+    own = variables.pop(str(name), None)
+    variables.update(own if isinstance(own, dict) else {})
+    return section, {**variables, **given}
+
+
+def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Evaluate) -> Target:
+    """Find the target of the run in `profiles.yml`, or the default one where there is no profile.
+
+    Raises:
+        ProjectError: the profile has problems.
+        UsageError: the target that was asked for is not in it.
+    """
+    name = str(project.get("profile") or project.get("name"))
+    folder = overrides.profiles_dir or root
+    file = folder / "profiles.yml"
+    if not file.is_file():
+        if overrides.profiles_dir is not None:
+            raise UsageError(Problem(f"no profiles.yml in {overrides.profiles_dir}", hint="see --profiles-dir"))
+        if overrides.target not in (None, "dev"):
+            raise UsageError(
+                Problem(f"unknown target '{overrides.target}'", hint="without a profiles.yml there is only 'dev'")
+            )
+        return _target("dev", name, {}, root, overrides)
+    shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+    section = parse_yaml(read_text(file, shown), shown, lambda value, place: evaluate(value, {}, place))
+    if name not in section:
+        known = [str(key) for key in section.data]
+        hint = suggest(name, known) or f"the file has {listing(known)}"
+        raise ProjectError(Problem(f"profile '{name}' is not in {shown}", project.place_of("profile"), hint=hint))
+    profile = section[name]
+    outputs = profile.get("outputs") if isinstance(profile.data, dict) else None
+    if not isinstance(outputs, dict) or not outputs:
+        raise ProjectError(Problem(f"profile '{name}' has no 'outputs'", profile.place))
+    wanted = overrides.target or str(profile.get("target", "default"))
+    if wanted not in outputs:
+        hint = suggest(wanted, outputs) or f"the profile has {listing(list(outputs))}"
+        raise UsageError(Problem(f"unknown target '{wanted}'", profile.place_of("target"), hint=hint))
+    output = profile["outputs"][wanted]
+    problems: list[Problem] = []
+    if isinstance(output.data, dict):
+        output.check_keys(_OUTPUT_KEYS, problems, unsupported={"extensions", "attach", "secrets", "plugins"})
+        if output.get("type") != "duckdb":
+            problems.append(Problem(f"type '{output.get('type')}' is not 'duckdb'", output.place_of("type")))
+        threads = output.get("threads", 1)
+        if not isinstance(threads, int) or threads < 1:
+            problems.append(Problem(f"'threads' is {threads!r}, not a number above 0", output.place_of("threads")))
+    else:
+        problems.append(Problem(f"output '{wanted}' is not a mapping", output.place))
+    if problems:
+        raise ProjectError(problems)
+    return _target(wanted, name, output.data, root, overrides)
+
+
+def _target(name: str, profile: str, output: Mapping[str, Any], root: Path, overrides: Overrides) -> Target:
+    lake = str(output.get("lake", "lake"))
+    settings = dict(output.get("settings") or {})
+    if "memory_limit" in output:
+        settings["memory_limit"] = output["memory_limit"]
+    return Target(
+        name=name,
+        schema=str(output.get("schema", "main")),
+        lake=lake if "://" in lake else str(root / lake),
+        threads=overrides.threads or int(output.get("threads", os.cpu_count() or 1)),
+        profile=profile,
+        settings=settings,
+        storage_options={key: str(value) for key, value in (output.get("storage_options") or {}).items()},
+    )

@@ -1,0 +1,213 @@
+"""What a model's template can call: dbt's names, with dbt's meanings.
+
+A `ModelContext` is made for one rendering of one model. What the template tells (its configuration, what it reads) is
+noted there and read by `render`. "Now" is the start of the run, so one run sees one moment.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+
+from fsbuild.errors import suggest
+from fsbuild.values import Relation
+
+log = logging.getLogger("fsbuild.jinja")
+
+
+class TemplateError(Exception):
+    """A template did something wrong that only its text can put right."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        self.message, self.hint = message, hint
+        super().__init__(message)
+
+
+class MacroReturn(Exception):  # noqa: N818 - not an error: how `return(value)` leaves a macro
+    """Carries the value of `{{ return(value) }}` out of a macro."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+        super().__init__()
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The relations that a project's templates can refer to, with their unique ids."""
+
+    nodes: Mapping[str, tuple[str, Relation]]
+    sources: Mapping[tuple[str, str], tuple[str, Relation]]
+    disabled: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class ModelContext:
+    """One rendering of one template: what it may see, and what it has told so far."""
+
+    names: Names
+    variables: Mapping[str, object]
+    this: Relation
+    config: Mapping[str, Any]
+    is_executing: bool
+    is_incremental: bool
+    told_config: dict[str, Any] = field(default_factory=dict)
+    depends_on: dict[str, None] = field(default_factory=dict)
+    asked_incremental: bool = False
+    # Called with each problem that need not stop the rendering, so that one reading finds them all.
+    note: Callable[[str, str | None], None] = lambda _message, _hint: None
+
+    def ref(self, *names: str, **keywords: object) -> Relation:
+        """`ref('model')` or `ref('package', 'model')`."""
+        if keywords:
+            raise TemplateError(f"ref() does not support '{next(iter(keywords))}' yet")
+        if not names or not all(isinstance(name, str) for name in names):
+            raise TemplateError("ref() needs the name of a model", hint="ref('stg_orders')")
+        name = names[-1]
+        found = self.names.nodes.get(name)
+        if found is None:
+            if name in self.names.disabled:
+                self.note(f"'{name}' is disabled", "set enabled: true, or leave it out")
+            else:
+                hint = suggest(name, self.names.nodes)
+                if hint is None and any(name == table for _, table in self.names.sources):
+                    hint = "a source is read with source('source', 'table')"
+                self.note(f"unknown model or seed '{name}'", hint)
+            return Relation("unknown", name)
+        self.depends_on[found[0]] = None
+        return found[1]
+
+    def source(self, *names: str) -> Relation:
+        """`source('source', 'table')`."""
+        if len(names) != 2:  # noqa: PLR2004 - a source and a table
+            raise TemplateError("source() needs two names", hint="source('shop', 'orders')")
+        found = self.names.sources.get((names[0], names[1]))
+        if found is None:
+            wanted, known = ".".join(names), [".".join(pair) for pair in self.names.sources]
+            self.note(f"unknown source '{wanted}'", suggest(wanted, known))
+            return Relation(*names)
+        self.depends_on[found[0]] = None
+        return found[1]
+
+    def ask_incremental(self) -> bool:
+        """`is_incremental()`."""
+        self.asked_incremental = True
+        return self.is_incremental
+
+    def tell_config(self, *mappings: Mapping[str, Any], **values: Any) -> str:  # noqa: ANN401 - any YAML value
+        """`config(key=value)`."""
+        for mapping in (*mappings, values):
+            self.told_config.update(mapping)
+        return ""
+
+    def get_config(self, key: str, default: object = None) -> object:
+        """`config.get('key', default)`."""
+        return {**self.config, **self.told_config}.get(key, default)
+
+    def require_config(self, key: str) -> object:
+        """`config.require('key')`."""
+        value = self.get_config(key)
+        if value is None and self.is_executing:
+            raise TemplateError(f"config '{key}' is required here, and is not set")
+        return value
+
+
+class _Callable:
+    """A function with functions as attributes, as dbt's `config` and `var` are."""
+
+    def __init__(self, function: Callable[..., Any], **attributes: Callable[..., Any]) -> None:
+        self._function = function
+        self.__dict__.update(attributes)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passes through
+        return self._function(*args, **kwargs)
+
+
+def variables_function(variables: Mapping[str, object]) -> _Callable:
+    """Make `var('name', default)` over the variables in force."""
+
+    def var(name: str, *default: object) -> object:
+        if name in variables:
+            return variables[name]
+        if default:
+            return default[0]
+        hint = suggest(name, variables) or f"set it below 'vars:' in the project file, or with --vars '{name}: …'"
+        raise TemplateError(f"variable '{name}' is not set", hint)
+
+    return _Callable(var, has_var=lambda name: name in variables)
+
+
+def env_var(name: str, *default: str) -> str:
+    """`env_var('NAME', default)`: a variable of the process's environment."""
+    if name in os.environ:
+        return os.environ[name]
+    if default:
+        return default[0]
+    raise TemplateError(f"environment variable '{name}' is not set", f"export {name}=…, or give a default")
+
+
+def _raise_compiler_error(message: str, *_node: object) -> None:
+    raise TemplateError(str(message))
+
+
+def _return(value: object = None) -> None:
+    raise MacroReturn(value)
+
+
+def _log(message: object, info: bool = False) -> str:  # noqa: FBT001, FBT002 - dbt's signature
+    log.log(logging.INFO if info else logging.DEBUG, "%s", message)
+    return ""
+
+
+def _from_json(text: str, default: object = None) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return default
+
+
+def _from_yaml(text: str, default: object = None) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return default
+
+
+CONSTANTS: Mapping[str, object] = {
+    "env_var": env_var,
+    "log": _log,
+    "print": _log,
+    "return": _return,
+    "exceptions": SimpleNamespace(
+        raise_compiler_error=_raise_compiler_error, warn=lambda message: _log(message, info=True)
+    ),
+    "modules": SimpleNamespace(datetime=dt, re=re, itertools=itertools),
+    "fromjson": _from_json,
+    "tojson": lambda value, default=None, sort_keys=False: json.dumps(value, sort_keys=sort_keys, default=default),
+    "fromyaml": _from_yaml,
+    "toyaml": lambda value, _default=None, sort_keys=False: yaml.safe_dump(value, sort_keys=sort_keys),
+    "set": lambda values, default=None: set(values) if values is not None else default,
+    "zip": lambda *values: list(zip(*values, strict=False)),
+}
+
+
+def template_names(context: ModelContext) -> dict[str, object]:
+    """The names that differ from one rendering to the next."""
+    return {
+        "ref": context.ref,
+        "source": context.source,
+        "config": _Callable(context.tell_config, get=context.get_config, require=context.require_config),
+        "is_incremental": context.ask_incremental,
+        "execute": context.is_executing,
+        "this": context.this,
+        "schema": context.this.schema,
+    }
