@@ -10,6 +10,7 @@ Nothing is global: two projects in one process do not know of each other. Every 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import shutil
 import threading
 import uuid
@@ -26,7 +27,6 @@ from fsbuild.pipeline import (
     Draft,
     LakeState,
     compile_draft,
-    compiled_path,
     draft_project,
     open_lake,
     read_lake,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
     from fsbuild.execute import Execution, Work
 
+log = logging.getLogger("fsbuild")
 _INLINE = "inline query"
 
 
@@ -89,7 +90,7 @@ class Project:
     def __repr__(self) -> str:
         return f"fsbuild.Project({str(self.root)!r})"
 
-    # --- running -------------------------------------------------------------------------------------------------------
+    # --- running -----------------------------------------------------------------------------------------------------
 
     def run(
         self,
@@ -155,8 +156,8 @@ class Project:
         options = options or RunOptions()
         draft = self._draft()
         chosen = _choose(draft, selection)
+        write_compiled(draft, draft.models)
         compiled = compile_draft(draft)
-        write_compiled(compiled, [name for name in chosen if name in compiled.models])
         write_lineage(compiled.models.values(), draft.project)
         lake = read_lake(draft)
         plan = _plan(command, compiled, chosen, lake, options)
@@ -165,7 +166,7 @@ class Project:
         with self._warehouse(draft) as warehouse:
             return execute_plan(plan, work, _tools(draft, warehouse, on_event))
 
-    # --- looking -------------------------------------------------------------------------------------------------------
+    # --- looking -----------------------------------------------------------------------------------------------------
 
     def nodes(self, selection: Selection | None = None) -> tuple[GraphNode, ...]:
         """List nodes in the order of the graph."""
@@ -178,8 +179,8 @@ class Project:
 
         draft = self._draft()
         chosen = _choose(draft, selection)
+        write_compiled(draft, draft.models)
         compiled = compile_draft(draft)
-        write_compiled(compiled, [name for name in chosen if name in compiled.models])
         write_lineage(compiled.models.values(), draft.project)
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
@@ -221,8 +222,8 @@ class Project:
 
     def debug(self) -> Table:
         """Check that the project, its profile, its lake and the engine work; return what was found."""
-        import duckdb
         import deltalake
+        import duckdb
 
         import fsbuild
 
@@ -266,7 +267,7 @@ class Project:
                 removed.append(name)
         return tuple(removed)
 
-    # --- inside --------------------------------------------------------------------------------------------------------
+    # --- inside ------------------------------------------------------------------------------------------------------
 
     def _draft_files(self) -> Any:  # noqa: ANN401 - values.Project, whose name is this class's
         from fsbuild.load import load_project
@@ -331,7 +332,10 @@ def _choose(draft: Draft, selection: Selection | None) -> tuple[str, ...]:
     from fsbuild.select import select_nodes
 
     selection = selection or Selection()
-    return select_nodes(draft.graph, selection.select, selection.exclude).ids
+    selected = select_nodes(draft.graph, selection.select, selection.exclude)
+    for selector in selected.unmatched:
+        log.warning("the selector '%s' matches nothing", selector)
+    return selected.ids
 
 
 def _plan(command: str, compiled: Compiled, chosen: Sequence[str], lake: LakeState, options: RunOptions) -> Plan:
@@ -394,4 +398,4 @@ def _warm_up(plan: Plan, work: Work) -> None:
         threading.Thread(target=warm_up, name="fsbuild-warm-up", daemon=True).start()
 
 
-__all__ = ["Project", "RunOptions", "Seed", "Selection", "Source", "Table", "compiled_path"]
+__all__ = ["Project", "RunOptions", "Seed", "Selection", "Source", "Table"]

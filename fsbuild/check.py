@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # importing pandera and polars takes a second, which only a r
     import pandera.polars as pa
     import polars as pl
 
-    from fsbuild.values import ColumnType, Status
+    from fsbuild.values import Status
 
 __all__ = ["CHECKS", "problems_of", "run_checks", "warm_up"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -42,7 +43,13 @@ class Common:
 
     def project(self) -> Project:
         """Open the project that the options name."""
+        import logging
+
         from fsbuild.api import Project
+
+        level = (logging.DEBUG if self.is_verbose else logging.INFO) if self.verbosity >= 0 else logging.ERROR
+        logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+        logging.getLogger("fsbuild").setLevel(level)
 
         return Project(
             self.project_dir,
@@ -60,30 +67,36 @@ class Common:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
-    from fsbuild.errors import FsbuildError, Problem
-
     try:
         code = cli.main(arguments, prog_name="fsbuild", standalone_mode=False)
-    except click.ClickException as exc:
-        exc.show()
-        sys.exit(2)
-    except click.Abort:
-        click.echo("Interrupted", err=True)
-        sys.exit(1)
-    except FsbuildError as exc:
-        _show_problems(exc.problems)
-        sys.exit(2 if type(exc).__name__ == "UsageError" else 1)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away: nobody is left to tell
-        sys.exit(1)
-    except Exception as exc:  # noqa: BLE001 - the last line of defence: a traceback is a bug, and says so
-        import traceback
-
-        traceback.print_exc()
-        hint = "this is a bug in fsbuild: please report it with the lines above"
-        _show_problems([Problem(f"{type(exc).__name__}: {exc}", hint=hint)])
-        sys.exit(2)
+    except Exception as exc:  # noqa: BLE001 - every exception ends here, and leaves as words and an exit code
+        code = _explain(exc)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(exc: Exception) -> int:
+    """Tell a person what went wrong; return the exit code."""
+    if isinstance(exc, click.ClickException):
+        exc.show()
+        return 2
+    if isinstance(exc, click.Abort):
+        click.echo("Interrupted", err=True)
+        return 1
+    if isinstance(exc, BrokenPipeError):
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader went away; nothing more can be said
+        return 1
+
+    from fsbuild.errors import FsbuildError, Problem, UsageError
+
+    if isinstance(exc, FsbuildError):
+        _show_problems(exc.problems)
+        return 2 if isinstance(exc, UsageError) else 1
+    import traceback
+
+    traceback.print_exception(exc)
+    hint = "this is a bug in fsbuild: please report it with the lines above"
+    _show_problems([Problem(f"{type(exc).__name__}: {exc}", hint=hint)])
+    return 2
 
 
 def _show_problems(problems: Any) -> None:  # noqa: ANN401 - a sequence of Problems
@@ -93,8 +106,6 @@ def _show_problems(problems: Any) -> None:  # noqa: ANN401 - a sequence of Probl
 
 
 def _is_colored() -> bool:
-    import os
-
     return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
@@ -167,7 +178,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
         from fsbuild.api import RunOptions
 
         given = {name: bool(kwargs.pop(name)) for name in ("full_refresh", "fail_fast")}
-        kwargs["options"] = RunOptions(**given)  # type: ignore[arg-type]
+        kwargs["options"] = RunOptions(**given)
         return command(*args, **kwargs)
 
     return wrapped
@@ -179,7 +190,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
 @click.group(context_settings=_CONTEXT)
 @click.version_option(fsbuild.__version__, "-V", "--version", prog_name="fsbuild", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Turn SQL models into checked Delta tables of machine-learning features.
+    r"""Turn SQL models into checked Delta tables of machine-learning features.
 
     \b
     A first project:
@@ -192,7 +203,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("folder")
 def init(folder: str) -> None:
-    """Make a project in FOLDER from the template: flights from New York in 2013.
+    r"""Make a project in FOLDER from the template: flights from New York in 2013.
 
     \b
     Example:
@@ -221,7 +232,7 @@ def _run(action: str, common: Common, selection: Selection, options: RunOptions 
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; the same as `fsbuild plan`.")
 @common_options
 def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: bool) -> int:
-    """Run models in order; each is published when its checks pass.
+    r"""Run models in order; each is published when its checks pass.
 
     What has not changed is left alone. A seed that a model reads is loaded when it is missing or its file changed.
 
@@ -241,7 +252,7 @@ def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: b
 @run_options
 @common_options
 def build(common: Common, selection: Selection, options: RunOptions) -> int:
-    """Load seeds, run models and report every check as a result.
+    r"""Load seeds, run models and report every check as a result.
 
     \b
     Example:
@@ -255,7 +266,7 @@ def build(common: Common, selection: Selection, options: RunOptions) -> int:
 @run_options
 @common_options
 def seed(common: Common, selection: Selection, options: RunOptions) -> int:
-    """Load CSV seeds as tables.
+    r"""Load CSV seeds as tables.
 
     \b
     Example:
@@ -268,7 +279,7 @@ def seed(common: Common, selection: Selection, options: RunOptions) -> int:
 @selection_options
 @common_options
 def test(common: Common, selection: Selection) -> int:
-    """Check what is published, and change nothing.
+    r"""Check what is published, and change nothing.
 
     \b
     Example:
@@ -282,7 +293,7 @@ def test(common: Common, selection: Selection) -> int:
 @run_options
 @common_options
 def plan(common: Common, selection: Selection, options: RunOptions) -> int:
-    """Say for each model what a run would do, and why.
+    r"""Say for each model what a run would do, and why.
 
     \b
     Example:
@@ -309,7 +320,7 @@ def _plan(common: Common, selection: Selection, options: RunOptions, command: st
 @selection_options
 @common_options
 def compile_command(common: Common, selection: Selection) -> int:
-    """Check the SQL of the whole project without touching data, and write it to target/compiled.
+    r"""Check the SQL of the whole project without touching data, and write it to target/compiled.
 
     With --select, the compiled SQL of those models is printed too.
 
@@ -337,7 +348,7 @@ def compile_command(common: Common, selection: Selection) -> int:
 @click.option("--output", type=click.Choice(["name", "path", "json"]), default="name", help="What to print of each.")
 @common_options
 def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], output: str) -> int:
-    """List nodes, parents first.
+    r"""List nodes, parents first.
 
     \b
     Example:
@@ -369,7 +380,7 @@ def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], out
 @click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print the rows.")
 @common_options
 def show(common: Common, node: str | None, inline: str | None, limit: int, output: str) -> int:
-    """Print rows of NODE as published, or of a query.
+    r"""Print rows of NODE as published, or of a query.
 
     \b
     Examples:
@@ -388,7 +399,7 @@ def show(common: Common, node: str | None, inline: str | None, limit: int, outpu
 @click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print them.")
 @common_options
 def history(common: Common, node: str, limit: int | None, output: str) -> int:
-    """Print the versions of NODE's table and the run that wrote each.
+    r"""Print the versions of NODE's table and the run that wrote each.
 
     \b
     Example:
@@ -401,7 +412,7 @@ def history(common: Common, node: str, limit: int | None, output: str) -> int:
 @cli.command()
 @common_options
 def debug(common: Common) -> int:
-    """Check the project, its profile, its lake and the engine.
+    r"""Check the project, its profile, its lake and the engine.
 
     \b
     Example:
@@ -414,7 +425,7 @@ def debug(common: Common) -> int:
 @cli.command()
 @common_options
 def clean(common: Common) -> int:
-    """Delete the folders that `clean-targets` names, target/ by default. Tables are never deleted.
+    r"""Delete the folders that `clean-targets` names, target/ by default. Tables are never deleted.
 
     \b
     Example:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
 from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token, TokenType
 
 from fsbuild.errors import BindError, CompileError, Place, Problem, suggest
 from fsbuild.lineage import Input, trace_lineage
@@ -154,48 +154,67 @@ def _bind(
 ) -> tuple[BoundColumn, ...] | None:
     """Bind a query; where a column is unknown, read NULL in its place and go on, so that every one is found."""
     text = sql.text
+    found: list[tuple[int, Problem]] = []
+    repairs: list[_Repair] = []
+    bound = None
     for _ in range(_REPAIRS):
         try:
-            return binder.columns_of(text)
+            bound = binder.columns_of(text)
         except BindError as exc:
-            problems.append(_located(exc, sql, model, compiled))
-            repaired = _without_column(text, exc)
-            if repaired is None:
-                return None
-            text = repaired
-    return None
+            position = exc.position if exc.position is None else _original(exc.position, repairs)
+            found.append((position or 0, _located(exc, position, sql, model, compiled)))
+            repair = _repair(text, exc)
+            if repair is None:
+                break
+            text = text[: repair.start] + "NULL" + text[repair.end :]
+            repairs.append(repair)
+        else:
+            break
+    problems.extend(problem for _, problem in sorted(found, key=lambda pair: pair[0]))
+    return bound
 
 
-def _without_column(text: str, exc: BindError) -> str | None:
-    """Replace the column reference at the error's position by NULL, of the same length; None where it is no column."""
-    if exc.position is None or not exc.candidates or "column" not in exc.message.lower():
-        return None
-    if exc.name is not None and "column" not in exc.message.split('"')[0].lower():
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """A column reference, from `start` to `end` in the text, that was replaced by NULL."""
+
+    start: int
+    end: int
+
+
+def _repair(text: str, exc: BindError) -> _Repair | None:
+    """Find the column reference that an error is about; None where it is about something else."""
+    if exc.position is None or not exc.candidates or "column" not in exc.message:
         return None
     end = exc.position
     while end < len(text) and (text[end].isalnum() or text[end] in '_."'):
         end += 1
-    if end - exc.position < len("NULL"):
-        # A shorter name would move everything behind it, and the positions of the next mistakes with it.
-        return None
-    return text[: exc.position] + "NULL".ljust(end - exc.position) + text[end:]
+    return _Repair(exc.position, end)
 
 
-def _located(exc: BindError, sql: RenderedSql, model: RenderedModel, compiled: str) -> Problem:
+def _original(position: int, repairs: Sequence[_Repair]) -> int:
+    """Where a position in a repaired text is in the text as it was written."""
+    for repair in reversed(repairs):
+        if position > repair.start:
+            position = max(repair.start, position + (repair.end - repair.start) - len("NULL"))
+    return position
+
+
+def _located(exc: BindError, position: int | None, sql: RenderedSql, model: RenderedModel, compiled: str) -> Problem:
     """Give a binder's error its place in the template, and the one in the compiled file."""
     message, _, rest = exc.message.partition("\n")
     detail_lines = [line.strip() for line in rest.splitlines() if line.strip() and "Candidate bindings" not in line]
     hint = suggest(exc.name or _quoted_name(message), exc.candidates)
     if hint is None and exc.candidates and "column" in message:
         hint = f"the columns are {', '.join(exc.candidates[:8])}"
-    if exc.position is None:
+    if position is None:
         return Problem(message, Place(model.model.path), hint=hint)
-    before = sql.text[: exc.position]
+    before = sql.text[:position]
     row, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
     line = sql.lines[min(row, len(sql.lines) - 1)]
     source = model.model.raw_sql.splitlines()
     excerpt = source[line - 1] if line <= len(source) else None
-    word = _word_at(sql.text, exc.position)
+    word = _word_at(sql.text, position)
     # The column in the template is only known where the word stands there once, or where nothing was inserted.
     at = None
     if excerpt is not None and word:
@@ -300,7 +319,7 @@ def _canonical(tokens: Sequence[Token], text: str) -> str:
 def _fingerprint(
     model: RenderedModel, columns: Sequence[ColumnType], tokens: Sequence[Token], increment: str | None
 ) -> str:
-    """Identify what a model computes and how it is kept: its SQL in canonical form, and the configuration that counts."""
+    """Identify what a model computes and how it is kept: its canonical SQL, and the configuration that counts."""
     config = model.config
     counted: Mapping[str, object] = {
         "materialized": config.materialized,

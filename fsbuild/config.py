@@ -17,6 +17,10 @@ from fsbuild.values import ModelConfig
 WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns"})
 _ADDED = frozenset({"tags"})
 _MERGED = frozenset({"meta", "column_types"})
+_KINDS: Mapping[Any, tuple[Any, str]] = {
+    bool: (bool, "true or false"),
+    str: (str | int | float, "a text"),
+}
 _FIELDS = {field.name: field for field in dataclasses.fields(ModelConfig)}
 _TYPES = get_type_hints(ModelConfig)
 
@@ -81,17 +85,10 @@ def _coerce(value: Any, kind: Any) -> Any:  # noqa: ANN401 - YAML holds anything
         return value
     if origin is tuple:
         return tuple(dict.fromkeys(_words(value)))
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise ValueError("not true or false")
-        return value
-    if kind is str:
-        if isinstance(value, Mapping | list):
-            raise ValueError("not a text")
-        return str(value)
-    if not isinstance(value, Mapping):
-        raise ValueError("not a mapping of names to values")
-    return dict(value)
+    expected, described = _KINDS.get(kind, (Mapping, "a mapping of names to values"))
+    if not isinstance(value, expected):
+        raise ValueError(f"not {described}")  # noqa: TRY004 - the caller words all of these alike
+    return dict(value) if isinstance(value, Mapping) else value if kind is bool else str(value)
 
 
 def _words(value: Any) -> list[str]:  # noqa: ANN401 - YAML holds anything

@@ -80,7 +80,7 @@ def _section(model: CompiledModel) -> str:
             for edge in model.lineage.edges
             if edge.column == column.name
         ]
-        lines.append(f"| {column.name} | {column.type} | {', '.join(made_of) or '–'} |")
+        lines.append(f"| {column.name} | {column.type} | {', '.join(made_of) or '-'} |")
     filters = [f"{_short(e.input_id)}.{e.input_column}" for e in model.lineage.edges if e.kind == "filters"]
     if filters:
         lines.append(f"\nWhich rows there are depends on {', '.join(filters)}.")

@@ -108,9 +108,8 @@ def _missing_parents(nodes: Mapping[str, GraphNode], parents: _Edges) -> Iterato
     for unique_id, node in nodes.items():
         for parent in parents[unique_id]:
             if parent not in nodes:
-                yield Problem(
-                    f"'{node.name}' reads '{parent}', which does not exist", node.place, suggest(parent, nodes)
-                )
+                message = f"'{node.name}' reads '{parent}', which does not exist"
+                yield Problem(message, node.place, hint=suggest(parent, nodes))
 
 
 def _cycles(nodes: Mapping[str, GraphNode], parents: _Edges) -> Iterator[Problem]:

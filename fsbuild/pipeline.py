@@ -26,6 +26,7 @@ from fsbuild.values import (
     Project,
     Relation,
     RenderedModel,
+    Seed,
     Source,
     TableState,
 )
@@ -75,7 +76,7 @@ def draft_project(root: Path, overrides: Overrides, moment: Moment, extra: Model
     """
     from fsbuild.graph import build_graph
     from fsbuild.load import load_project
-    from fsbuild.load.nodes import relation_of
+    from fsbuild.load.reading import relation_of
     from fsbuild.render import evaluate_text, render_models
 
     project = load_project(root, overrides, evaluate_text)
@@ -112,7 +113,8 @@ def compile_draft(draft: Draft) -> Compiled:
     models = {model.unique_id: model for model in compiled}
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in models.items()}
     columns |= {name: one.columns for name, one in known.items()}
-    for node in (*project.models, *project.seeds, *project.sources):
+    nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
+    for node in nodes:
         if node.checks and node.unique_id in columns:
             problems.extend(problems_of(node.checks, columns[node.unique_id]))
     problems.extend(_column_problems(project, columns))
@@ -126,18 +128,16 @@ def compiled_path(project: Project, model: RenderedModel) -> str:
     return f"{project.target_path}/compiled/{project.name}/{model.model.path}"
 
 
-def write_compiled(compiled: Compiled, names: Iterable[str]) -> None:
-    """Write the compiled SQL of models below the target folder; what has not changed is left alone."""
-    project = compiled.draft.project
+def write_compiled(draft: Draft, names: Iterable[str]) -> None:
+    """Write the SQL of models below the target folder; what has not changed is left alone."""
     for name in names:
-        model = compiled.models[name]
-        file = project.root / compiled_path(project, model.rendered)
-        text = model.rendered.sql.text
+        model = draft.models[name]
+        file = draft.project.root / compiled_path(draft.project, model)
         with contextlib.suppress(OSError):
-            if file.read_text(encoding="utf-8") == text:
+            if file.read_text(encoding="utf-8") == model.sql.text:
                 continue
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(model.sql.text, encoding="utf-8")
 
 
 def open_lake(project: Project) -> Lake:
@@ -199,7 +199,7 @@ def read_lake(draft: Draft) -> LakeState:
 
 def _graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator[GraphNode]:
     for source in project.sources:
-        fqn = (project.name, source.source_name, source.name)
+        fqn: tuple[str, ...] = (project.name, source.source_name, source.name)
         yield GraphNode(
             source.unique_id,
             source.name,
@@ -273,9 +273,10 @@ def _known_relations(draft: Draft, binder: Binder, problems: list[Problem]) -> I
 
 def _column_problems(project: Project, columns: Mapping[str, Sequence[ColumnType]]) -> Iterator[Problem]:
     """Columns that YAML describes and that the node does not have."""
-    for node in (*project.models, *project.seeds, *project.sources):
+    nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
+    for node in nodes:
         present = {column.name.lower(): column.name for column in columns.get(node.unique_id, ())}
-        place = Place(node.path) if not hasattr(node, "place") else node.place
+        place = Place(node.path) if isinstance(node, Seed) else node.place
         for column in node.columns if present else ():
             if column.name.lower() not in present:
                 message = f"column '{column.name}' is described, but '{node.name}' has no such column"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fsbuild.errors import Problem, UsageError
-from fsbuild.values import CompiledModel, Plan, Seed, Step, TableState
+from fsbuild.values import Action, CompiledModel, Plan, Seed, Step, TableState
 
 INLINED = frozenset({"view", "ephemeral"})
 
@@ -80,8 +80,8 @@ def _model_step(model: CompiledModel, situation: Situation, steps: Mapping[str, 
     unique_id, config = model.unique_id, model.rendered.config
     fingerprint = _fingerprint(model, situation, steps)
     if config.materialized in INLINED:
-        action, reason = ("view", "a view") if config.materialized == "view" else ("inline", "ephemeral")
-        return Step(unique_id, action, f"{reason}: part of the queries that read it", fingerprint)  # type: ignore[arg-type]
+        action: Action = "view" if config.materialized == "view" else "inline"
+        return Step(unique_id, action, "computed by the queries that read it", fingerprint)
     state = situation.states.get(unique_id)
     if state is None:
         return Step(unique_id, "create", "there is no table yet", fingerprint)
@@ -89,13 +89,12 @@ def _model_step(model: CompiledModel, situation: Situation, steps: Mapping[str, 
     is_increment = config.materialized == "incremental"
     if rebuild is not None and not (is_increment and config.full_refresh is False):
         return Step(unique_id, "replace", rebuild, fingerprint)
-    action = "increment" if is_increment else "replace"
-    reason, is_conditional = _input_reason(model, state, situation, steps)
+    due, is_conditional = _input_reason(model, state, situation, steps)
     if rebuild is not None:
-        reason, is_conditional = f"{rebuild}, but full_refresh is false", False
-    if reason is None:
+        due, is_conditional = f"{rebuild}, but full_refresh is false", False
+    if due is None:
         return Step(unique_id, "keep", "nothing that it reads has changed", fingerprint)
-    return Step(unique_id, action, reason, fingerprint, is_conditional)  # type: ignore[arg-type]
+    return Step(unique_id, "increment" if is_increment else "replace", due, fingerprint, is_conditional)
 
 
 def _rebuild_reason(model: CompiledModel, state: TableState, fingerprint: str, *, full_refresh: bool) -> str | None:

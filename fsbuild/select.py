@@ -1,7 +1,7 @@
 """The selection half of the graph stage: a graph and dbt's selection syntax in, the unique ids that are meant out.
 
-Pure. A selector either is understood as dbt understands it or is refused by name: a typing mistake never quietly means
-"nothing", and never "everything".
+Pure. A selector means what it means in dbt, or it is refused by name: a mistyped name never quietly means "nothing",
+an empty one never "everything".
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class _Selector:
-    """One selector, taken apart. `up` and `down` are numbers of steps: 0 where there is no `+`, None for all of them."""
+    """One selector, taken apart. `up` and `down` count steps: 0 where there is no `+`, None where it has no number."""
 
     method: str | None
     value: str
@@ -64,7 +64,7 @@ def select_nodes(graph: Graph, select: Sequence[str] = (), exclude: Sequence[str
     A method or a wildcard may match nothing and is then reported in `unmatched`; so may a path, which scripts pass on
     from `git diff`. A bare name that matches nothing is a mistake.
 
-    >>> select_nodes(graph, ["+carrier_delay", "tag:daily,staging"], exclude=["source:*"]).ids
+    >>> select_nodes(graph, ["1+carrier_delay", "tag:daily,staging"], exclude=["delays"]).ids
     ('model.flights.stg_flights', 'model.flights.carrier_delay')
 
     Raises:
@@ -93,7 +93,7 @@ def select_nodes(graph: Graph, select: Sequence[str] = (), exclude: Sequence[str
 
 def _terms(arguments: Iterable[str]) -> list[str]:
     """Split at spaces. An empty argument stays a term of its own, to be refused: `-s "$UNSET"` must not mean all."""
-    return [term for argument in arguments for term in argument.split() or [argument]]
+    return [term for argument in arguments for term in argument.split() or [""]]
 
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
@@ -106,11 +106,9 @@ def _match(graph: Graph, text: str, term: str) -> frozenset[str]:
     is_meant = _METHODS[selector.method or _default_method(selector.value)](selector.value)
     named = [unique_id for unique_id, node in graph.nodes.items() if is_meant(node)]
     if not named and _is_bare_name(selector):
-        raise UsageError(
-            Problem(f"no model, seed or folder is named '{selector.value}'", hint=_hint(graph, selector.value))
-        )
-    above, below = graph.ancestors(*named, depth=selector.up), graph.descendants(*named, depth=selector.down)
-    found = above.union(named, below)
+        message = f"no model, seed or folder is named '{selector.value}'"
+        raise UsageError(Problem(message, hint=_hint(graph, selector.value)))
+    found = graph.ancestors(*named, depth=selector.up).union(named, graph.descendants(*named, depth=selector.down))
     if selector.is_at:
         readers = graph.descendants(*named)
         found = found.union(readers, graph.ancestors(*named, *readers))
@@ -152,7 +150,7 @@ def _hint(graph: Graph, name: str) -> str | None:
     known: set[str] = set()
     for node in graph.nodes.values():
         if node.resource_type != "source":
-            known.update(node.name, *(".".join(node.fqn[1:end]) for end in range(2, len(node.fqn) + 1)))
+            known |= {node.name, *(".".join(node.fqn[1:end]) for end in range(2, len(node.fqn) + 1))}
         elif name in (node.name, node.source_name, f"{node.source_name}.{node.name}"):
             table = "" if name == node.source_name else f".{node.name}"
             return f"a source is selected as 'source:{node.source_name}{table}'"
@@ -194,9 +192,12 @@ def _is_within(path: Sequence[str], pattern: Sequence[str]) -> bool:
 
 def _file(value: str) -> _Claim:
     """Claim that a node's file has this name, with or without its suffix."""
-    return lambda node: any(
-        fnmatchcase(name, value) for name in (PurePosixPath(node.path).name, PurePosixPath(node.path).stem)
-    )
+
+    def claim(node: GraphNode) -> bool:
+        file = PurePosixPath(node.path)
+        return fnmatchcase(file.name, value) or fnmatchcase(file.stem, value)
+
+    return claim
 
 
 def _tag(value: str) -> _Claim:
@@ -205,17 +206,22 @@ def _tag(value: str) -> _Claim:
 
 def _source(value: str) -> _Claim:
     """Claim that a node is a table of a source: `source`, `source.table` or `project.source.table`."""
-    names = value.split(".")
-    if len(names) > 3:  # noqa: PLR2004 - the docstring counts them
-        raise UsageError(
-            Problem(f"'source:{value}' has too many dots", hint="write 'source:name' or 'source:name.table'")
-        )
-    project, source, table = ("*", *names, "*") if len(names) == 1 else ("*", *names)[-3:]
+    match value.split("."):
+        case [source]:
+            patterns = ("*", source, "*")
+        case [source, table]:
+            patterns = ("*", source, table)
+        case [project, source, table]:
+            patterns = (project, source, table)
+        case _:
+            message = f"selector 'source:{value}' has too many dots"
+            raise UsageError(Problem(message, hint="write source:name or source:name.table"))
 
-    return lambda node: (
-        node.resource_type == "source"
-        and all(map(fnmatchcase, (node.fqn[0], node.source_name, node.name), (project, source, table)))
-    )
+    def claim(node: GraphNode) -> bool:
+        names = (node.fqn[0], node.source_name, node.name)
+        return node.resource_type == "source" and all(map(fnmatchcase, names, patterns))
+
+    return claim
 
 
 def _materialized(value: str) -> _Claim:

@@ -98,4 +98,4 @@ def _bind_error(exc: duckdb.Error) -> BindError:
 
 
 def _first_paragraph(message: str) -> str:
-    return message.split("\n\n")[0].strip()
+    return message.split("\n\n", maxsplit=1)[0].strip()

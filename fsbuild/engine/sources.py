@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import re
+from glob import glob
 from pathlib import Path
 
 from fsbuild.values import Seed, Source, literal
@@ -48,7 +48,12 @@ def local_files(source: Source, root: Path) -> list[Path] | None:
     patterns = _QUOTED.findall(source.location)[:1] if _FUNCTION.fullmatch(source.location) else [source.location]
     if not patterns or any("://" in pattern for pattern in patterns):
         return None
-    return sorted(Path(name) for pattern in patterns for name in glob.glob(str(root / pattern), recursive=True))
+    return sorted(Path(name) for pattern in patterns for name in _expand(root, pattern))
+
+
+def _expand(root: Path, pattern: str) -> list[str]:
+    """List the files that a glob means, as DuckDB does: `**` crosses folders, an absolute path stays one."""
+    return glob(str(root / pattern), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
 
 
 def files_token(files: list[Path], root: Path) -> str:

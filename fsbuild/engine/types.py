@@ -6,6 +6,8 @@ the way: a value that does not fit is an error of the cast.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from duckdb.sqltypes import DuckDBPyType
 
 from fsbuild.values import quote
@@ -25,12 +27,19 @@ _STORED_AS = {
     "timestamp_ns": "TIMESTAMP",
     "enum": "VARCHAR",
     "uuid": "VARCHAR",
+    "varchar": "VARCHAR",  # JSON is a VARCHAR by another name
     "sqlnull": "INTEGER",
 }
 _AS_IT_IS = frozenset(
-    {"boolean", "tinyint", "smallint", "integer", "bigint", "float", "double", "decimal", "varchar", "blob", "date"}
+    {"boolean", "tinyint", "smallint", "integer", "bigint", "float", "double", "decimal", "blob", "date"}
     | {"timestamp", "timestamp with time zone"}
 )
+_NESTED: Mapping[str, Callable[[Mapping[str, str | None]], str]] = {
+    "list": lambda parts: f"{parts['child']}[]",
+    "array": lambda parts: f"{parts['child']}[]",
+    "map": lambda parts: f"MAP({parts['key']}, {parts['value']})",
+    "struct": lambda parts: f"STRUCT({', '.join(f'{quote(name)} {kind}' for name, kind in parts.items())})",
+}
 
 
 def stored_type(kind: DuckDBPyType) -> str | None:
@@ -43,17 +52,9 @@ def stored_type(kind: DuckDBPyType) -> str | None:
     name = kind.id
     if name in _STORED_AS:
         return _STORED_AS[name]
-    if name == "varchar":
-        return "VARCHAR"  # JSON is a VARCHAR by another name
     if name in _AS_IT_IS:
         return str(kind)
-    if name not in ("list", "array", "map", "struct"):
+    if name not in _NESTED:
         return None
     parts = {part: stored_type(child) for part, child in kind.children if isinstance(child, DuckDBPyType)}
-    if None in parts.values():
-        return None
-    if name == "map":
-        return f"MAP({parts['key']}, {parts['value']})"
-    if name == "struct":
-        return f"STRUCT({', '.join(f'{quote(part)} {child}' for part, child in parts.items())})"
-    return f"{parts['child']}[]"
+    return None if None in parts.values() else _NESTED[name](parts)

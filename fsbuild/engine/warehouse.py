@@ -50,7 +50,7 @@ class Warehouse:
                 with contextlib.suppress(Exception):  # a cursor without a query has nothing to stop
                     cursor.interrupt()
 
-    # --- names ---------------------------------------------------------------------------------------------------------
+    # --- names -------------------------------------------------------------------------------------------------------
 
     def bind_table(self, relation: Relation, uri: str, version: int) -> None:
         """Let a name stand for one version of a Delta table."""
@@ -96,7 +96,7 @@ class Warehouse:
                     self._connection.execute("SET GLOBAL delta_scan_explain_files_filtered = false")
                 self._extensions.add(name)
 
-    # --- rows ----------------------------------------------------------------------------------------------------------
+    # --- rows --------------------------------------------------------------------------------------------------------
 
     def staged(self, unique_id: str) -> str:
         """Name the table in which a node's rows are staged."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fsbuild.errors import FsbuildError, ProjectError
 from fsbuild.load.documents import Section
-from fsbuild.load.nodes import Reading, read_nodes
+from fsbuild.load.nodes import read_nodes
+from fsbuild.load.reading import Reading
 from fsbuild.load.settings import Evaluate, Overrides, find_root, read_project_file, read_target
 from fsbuild.values import Project
 
@@ -49,6 +50,6 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
 
 
 def _checks_gate_run(section: Section) -> bool:
-    """Whether `run` checks before it publishes; in a project that is read from dbt's own file it does on demand only."""
+    """Whether `run` checks before it publishes; in a project read from dbt's own file only where it is asked for."""
     flags = section.get("flags") or {}
     return section.file != "dbt_project.yml" or flags.get("gate") == "always"

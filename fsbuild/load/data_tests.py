@@ -44,28 +44,12 @@ def parse_checks(section: Section, column: str | None, names: NodeNames, problem
 
 
 def _parse_check(
-    section: Section,
-    item: Any,
-    column: str | None,
-    names: NodeNames,
-    problems: list[Problem],  # noqa: ANN401
+    section: Section, item: object, column: str | None, names: NodeNames, problems: list[Problem]
 ) -> Check | None:
-    if isinstance(item, str):
-        return Check(item, column, {}, section.place)
-    if isinstance(item, dict) and "test_name" in item:
-        name, arguments = str(item["test_name"]), {key: value for key, value in item.items() if key != "test_name"}
-    elif isinstance(item, dict) and len(item) == 1:
-        name, arguments = next(iter(item.items()))
-        # `in_range: [0, 100]` has no names for its arguments; a mapping or nothing does.
-        if arguments is not None and not isinstance(arguments, dict):
-            hint = f"write '{name}: {{argument: value}}'"
-            problems.append(Problem(f"the arguments of '{name}' have no names", section.place, hint=hint))
-            return None
-    else:
-        hint = "write '- not_null', or '- in_range: {min_value: 0}' with the arguments indented below the name"
-        problems.append(Problem("a test is neither a name nor one name with its arguments", section.place, hint=hint))
+    written = _name_and_arguments(section, item, problems)
+    if written is None:
         return None
-    arguments = dict(arguments or {})
+    name, arguments = written
     config = {**(arguments.get("config") or {})}
     if "severity" in arguments:
         config["severity"] = arguments["severity"]
@@ -76,14 +60,31 @@ def _parse_check(
     severity = str(config.get("severity", "error")).lower()
     if severity not in _SEVERITIES:
         problems.append(Problem(f"severity is '{severity}', not error or warn", section.place))
-        severity = "error"
     if config.get("enabled") is False:
         return None
     named = {key: value for key, value in arguments.items() if key not in _BESIDE}
     named.update(arguments.get("arguments") or {})
     if name == "relationships" and isinstance(named.get("to"), str):
         named["to"] = _resolve(named["to"], names, section.place, problems)
-    return Check(str(name), column, named, section.place, "warn" if severity == "warn" else "error")
+    return Check(name, column, named, section.place, "warn" if severity == "warn" else "error")
+
+
+def _name_and_arguments(section: Section, item: object, problems: list[Problem]) -> tuple[str, dict[str, Any]] | None:
+    """Take a test apart: `not_null`, or one name with a mapping of its arguments."""
+    if isinstance(item, str):
+        return item, {}
+    if isinstance(item, dict) and "test_name" in item:
+        return str(item["test_name"]), {key: value for key, value in item.items() if key != "test_name"}
+    if not isinstance(item, dict) or len(item) != 1:
+        hint = "write '- not_null', or '- in_range: {min_value: 0}' with the arguments indented below the name"
+        problems.append(Problem("a test is neither a name nor one name with its arguments", section.place, hint=hint))
+        return None
+    name, arguments = next(iter(item.items()))
+    if arguments is not None and not isinstance(arguments, dict):
+        hint = f"write '{name}: {{argument: value}}'"
+        problems.append(Problem(f"the arguments of '{name}' have no names", section.place, hint=hint))
+        return None
+    return str(name), dict(arguments or {})
 
 
 def _resolve(written: str, names: NodeNames, place: Place, problems: list[Problem]) -> str:
@@ -93,6 +94,7 @@ def _resolve(written: str, names: NodeNames, place: Place, problems: list[Proble
         problems.append(Problem(f"'{written}' is neither ref('…') nor source('…', '…')", place))
         return ""
     function, first, second = match.groups()
+    found: str | None
     if function == "source":
         found = names.sources.get((first, second or ""))
         known = [f"{source}.{table}" for source, table in names.sources]

@@ -80,12 +80,12 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
     name = section.get("name")
     if not isinstance(name, str) or not name.isidentifier():
         problems.append(Problem("'name' is missing or is not letters, digits and _", section.place_of("name")))
-    for key in PATH_KEYS:
-        if not isinstance(section.get(key, []), list):
-            problems.append(Problem(f"'{key}' is not a list of folders", section.place_of(key)))
-    for key in ("vars", "models", "seeds"):
-        if not isinstance(section.get(key) or {}, dict):
-            problems.append(Problem(f"'{key}' is not a mapping", section.place_of(key)))
+    kinds = {**dict.fromkeys(PATH_KEYS, list), **dict.fromkeys(("vars", "models", "seeds", "flags"), dict)}
+    problems.extend(
+        Problem(f"'{key}' is not a {'list' if kind is list else 'mapping'}", section.place_of(key))
+        for key, kind in kinds.items()
+        if section.get(key) is not None and not isinstance(section.get(key), kind)
+    )
     if problems:
         raise ProjectError(problems)
     variables = {**(section.get("vars") or {})}

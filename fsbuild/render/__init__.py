@@ -188,7 +188,8 @@ def _prepare(project: Project, moment: Moment, problems: list[Problem]) -> _Temp
         "invocation_id": moment.run_id,
         "adapter": _Adapter({}),
     }
-    files, names = [], set()
+    files: list[jinja2.Template] = []
+    names: set[str] = set()
     for file in project.macros:
         try:
             tree = environment.parse(file.text, name=file.path, filename=file.path)

@@ -1,9 +1,9 @@
-"""Template text in, rendered text with the template line of each of its lines out.
+r"""Template text in, rendered text with the template line of each of its lines out.
 
 Jinja forgets where its output came from. So every piece of a model's own text carries its line number through the
 rendering between two NUL characters, which SQL cannot contain, and they are taken out again afterwards:
 
-    select {{ x }},\n  b   ->   "\\x001\\x00select 7\\x001\\x00,\\n\\x002\\x00  b"   ->   "select 7,\\n  b", lines (1, 2)
+    select {{ x }},\n  b   ->   "<1>select 7<1>,\n<2>  b"   ->   "select 7,\n  b", lines (1, 2)
 
 Text whose rendering is captured (macros, `call`, `filter` and `set` blocks) is not marked: templates compare and cut
 it. It takes the line of the place where it comes out.
@@ -26,7 +26,7 @@ _CAPTURING = frozenset({"macro", "call", "filter"})
 class SourceLines(Extension):
     """A Jinja extension that marks the text of a template with its line numbers."""
 
-    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:  # type: ignore[override]
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         """Mark the data tokens that are written straight to the output."""
         captured = 0
         for token in stream:

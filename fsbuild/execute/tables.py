@@ -1,38 +1,27 @@
-"""The execute stage: a plan in, one checked commit for each table out.
+"""A step in, a published table out.
 
-Every table goes the same road: compute -> stage -> check keys and rows -> commit. Nothing that fails on the way
-becomes visible, and what is published is the very rows that were checked. A node reads its parents as this run
-published them, or at the versions that the run found when it began.
+Every table goes the same road: compute -> stage -> check keys and rows -> commit. What is published is the very rows
+that were checked.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
 
-from fsbuild.errors import FsbuildError, KeyViolationError, Problem
-from fsbuild.schedule import Jobs, run_jobs
+from fsbuild.errors import Problem, UsageError
+from fsbuild.execute.keys import refuse_bad_keys
+from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
 from fsbuild.values import (
-    Check,
     CheckResult,
     ColumnType,
     Commit,
     CompiledModel,
-    Event,
-    NodeFinished,
     NodeResult,
-    NodeStarted,
-    Plan,
     Relation,
-    RunFinished,
-    RunResult,
-    RunStarted,
     Seed,
-    Source,
     StagedRows,
     Status,
     Step,
@@ -42,145 +31,11 @@ from fsbuild.values import (
     quote,
 )
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 # Results up to this size stay in the engine until the nodes that read them are done, and are not read back.
 _KEPT_ROWS = 200_000
-_SAMPLE_ROWS = 5
 # Types whose literals mean the same in a merge predicate as in the engine.
-_LITERAL_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DATE", "VARCHAR")
-
-
-class Warehouse(Protocol):
-    """What executing needs of the engine."""
-
-    def staged(self, unique_id: str) -> str: ...
-    def stage(self, unique_id: str, sql: str) -> int: ...
-    def drop_staged(self, unique_id: str) -> None: ...
-    def stream(self, sql: str) -> pa.RecordBatchReader: ...
-    def rows(self, sql: str) -> list[dict[str, object]]: ...
-    def bind_table(self, relation: Relation, uri: str, version: int) -> None: ...
-    def bind_source(self, source: Source, version: int | None) -> None: ...
-    def bind_query(self, relation: Relation, sql: str) -> None: ...
-    def bind_staged(self, relation: Relation, unique_id: str) -> None: ...
-    def columns(self, sql: str) -> tuple[ColumnType, ...]: ...
-    def interrupt(self) -> None: ...
-
-
-class Lake(Protocol):
-    """What executing needs of the store."""
-
-    def uri(self, relation: Relation) -> str: ...
-    def write(self, strategy: str, relation: Relation, rows: TableRows, commit: Commit) -> int: ...
-    def state(self, relation: Relation) -> TableState | None: ...
-    def set_properties(self, relation: Relation, properties: Mapping[str, str]) -> int | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """The stages that executing uses."""
-
-    warehouse: Warehouse
-    lake: Lake
-    check: Callable[[Sequence[Check], StagedRows], tuple[CheckResult, ...]]
-    emit: Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a run works on. `states` and `tokens` are what the plan was made from."""
-
-    command: str
-    run_id: str
-    target: str
-    threads: int
-    models: Mapping[str, CompiledModel]
-    seeds: Mapping[str, Seed]
-    seed_selects: Mapping[str, str]
-    sources: Mapping[str, Source]
-    states: Mapping[str, TableState]
-    tokens: Mapping[str, str]
-    inputs: Mapping[str, tuple[str, ...]]
-    is_checking: bool = True
-    fail_fast: bool = False
-
-
-def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
-    """Carry out a plan and tell how every node ended; errors of nodes are results, not exceptions."""
-    steps = {step.unique_id: step for step in plan.steps if step.action != "inline"}
-    parents = {name: _parents_in(name, steps, work) for name in steps}
-    return _run("run", list(steps), parents, work, tools, Execution(work, tools, steps).run_step)
-
-
-def check_published(nodes: Sequence[str], work: Work, tools: Tools) -> RunResult:
-    """Check what is published, node by node."""
-    return _run("test", nodes, {}, work, tools, Execution(work, tools, {}).test_node)
-
-
-def _run(  # noqa: PLR0913 - the loop that both commands share
-    kind: str,
-    order: Sequence[str],
-    parents: Mapping[str, Sequence[str]],
-    work: Work,
-    tools: Tools,
-    run: Callable[[str], NodeResult],
-) -> RunResult:
-    began = time.perf_counter()
-    tools.emit(RunStarted(work.command, work.run_id, len(order), work.target, work.threads))
-
-    def skip(name: str, ancestor: str) -> NodeResult:
-        reason = f"{describe(ancestor, work).name} failed" if ancestor else "the run stopped before it"
-        return replace(describe(name, work), status="skipped", message=reason)
-
-    def guarded(name: str) -> NodeResult:
-        node = describe(name, work)
-        started = time.perf_counter()
-        tools.emit(NodeStarted(name, node.name, node.kind))
-        try:
-            result = run(name)
-        except FsbuildError as exc:
-            result = replace(node, status="error", problems=exc.problems, message=exc.problems[0].message)
-        return replace(result, elapsed_s=time.perf_counter() - started)
-
-    results: list[NodeResult] = []
-    is_interrupted = False
-    jobs = Jobs(order, parents, guarded, skip, tools.warehouse.interrupt)
-    try:
-        for result in run_jobs(jobs, work.threads, fail_fast=work.fail_fast):
-            results.append(result)
-            tools.emit(NodeFinished(result, len(results), len(order)))
-    except KeyboardInterrupt:
-        is_interrupted = True
-    outcome = RunResult(work.command, work.run_id, time.perf_counter() - began, tuple(results), is_interrupted)
-    tools.emit(RunFinished(outcome))
-    return outcome
-
-
-def describe(unique_id: str, work: Work) -> NodeResult:
-    """Say what a node is, as the result of one that has not run."""
-    if unique_id in work.models:
-        model = work.models[unique_id].rendered
-        return NodeResult(unique_id, model.model.name, "model", model.config.materialized, "skipped")
-    if unique_id in work.seeds:
-        return NodeResult(unique_id, work.seeds[unique_id].name, "seed", "seed", "skipped")
-    source = work.sources[unique_id]
-    return NodeResult(unique_id, f"{source.source_name}.{source.name}", "source", "source", "skipped")
-
-
-def _parents_in(unique_id: str, steps: Mapping[str, Step], work: Work) -> list[str]:
-    """The parents of a node that run before it: those that are steps themselves, looked for through ephemeral ones."""
-    if unique_id not in work.models:
-        return []
-    found: dict[str, None] = {}
-    pending = [*work.models[unique_id].rendered.depends_on]
-    for parent in pending:
-        if parent in steps:
-            found[parent] = None
-        elif parent in work.models:
-            pending.extend(work.models[parent].rendered.depends_on)
-    pending = [str(check.arguments.get("to")) for check in work.models[unique_id].rendered.model.checks]
-    return [*found, *(name for name in pending if name in steps and name not in found and name in work.seeds)]
+_NUMBER_TYPES = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT"})
+_LITERAL_TYPES = _NUMBER_TYPES | {"DATE", "VARCHAR"}
 
 
 @dataclass(slots=True)
@@ -202,7 +57,7 @@ class Execution:
         for name in self.steps:
             self.readers.update(self.work.inputs.get(name, ()))
 
-    # --- steps ---------------------------------------------------------------------------------------------------------
+    # --- steps -------------------------------------------------------------------------------------------------------
 
     def run_step(self, unique_id: str) -> NodeResult:
         """Do what the plan says for a node."""
@@ -228,7 +83,7 @@ class Execution:
         node = describe(unique_id, self.work)
         relation = self.bind(unique_id)
         columns = self.tools.warehouse.columns(f"SELECT * FROM {relation}")
-        rows = self._staged_rows(str(relation), columns, _key(unique_id, self.work))
+        rows = self._staged_rows(str(relation), columns, key_of(unique_id, self.work))
         results = self.tools.check(checks_of(unique_id, self.work), rows)
         return replace(node, status=_verdict(results, "pass", "fail"), checks=results)
 
@@ -238,7 +93,7 @@ class Execution:
             return replace(node, status="success", message="a view")
         relation = self.bind(unique_id)
         columns = self.work.models[unique_id].columns
-        results = self.tools.check(checks, self._staged_rows(str(relation), columns, _key(unique_id, self.work)))
+        results = self.tools.check(checks, self._staged_rows(str(relation), columns, key_of(unique_id, self.work)))
         return replace(node, status=_verdict(results, "success", "error"), checks=results)
 
     def _load_seed(self, seed: Seed, step: Step, node: NodeResult) -> NodeResult:
@@ -283,7 +138,7 @@ class Execution:
             refuse_bad_keys(warehouse.rows, staged, table.key)
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
-            key = table.key or _key(unique_id, self.work)
+            key = table.key or key_of(unique_id, self.work)
             rows = self._staged_rows(staged, columns, key, whole=self._whole_table(table, staged, columns))
             results = self.tools.check(checks_of(unique_id, self.work), rows)
         status = _verdict(results, "success", "error")
@@ -333,7 +188,7 @@ class Execution:
     def _is_inlined(self, unique_id: str) -> bool:
         return self.work.models[unique_id].rendered.config.materialized in ("view", "ephemeral")
 
-    # --- rows ----------------------------------------------------------------------------------------------------------
+    # --- rows --------------------------------------------------------------------------------------------------------
 
     def _staged_rows(
         self, relation: str, columns: Sequence[ColumnType], key: Sequence[str], *, whole: str | None = None
@@ -372,12 +227,11 @@ class Execution:
         for index, name in enumerate(names):
             low, high = row[f"low{index}"], row[f"high{index}"]
             if low is not None and high is not None:
-                is_number = types[name.lower()].endswith("INT") or types[name.lower()] == "INTEGER"
-                write = str if is_number else literal
+                write = str if types[name.lower()] in _NUMBER_TYPES else literal
                 bounds[name] = (write(str(low)), write(str(high)))
         return bounds
 
-    # --- names ---------------------------------------------------------------------------------------------------------
+    # --- names -------------------------------------------------------------------------------------------------------
 
     def bind(self, unique_id: str) -> Relation:
         """Make a node readable under its name, and what it stands upon; return the name."""
@@ -400,9 +254,7 @@ class Execution:
                 state = self.published.get(unique_id) or work.states.get(unique_id)
                 if state is None:
                     name = describe(unique_id, work).name
-                    raise KeyViolationError(
-                        Problem(f"'{name}' has not been built yet", hint=f"fsbuild run --select {name}")
-                    )
+                    raise UsageError(Problem(f"'{name}' has not been built yet", hint=f"fsbuild run --select {name}"))
                 warehouse.bind_table(relation, self.tools.lake.uri(relation), state.version)
             self.bound.add(unique_id)
             return relation
@@ -434,60 +286,6 @@ class _Table:
     strategy: str
     commit: Commit
     key: tuple[str, ...] = ()
-
-
-def checks_of(unique_id: str, work: Work) -> tuple[Check, ...]:
-    """List the checks of a node."""
-    if unique_id in work.models:
-        return work.models[unique_id].rendered.model.checks
-    if unique_id in work.seeds:
-        return work.seeds[unique_id].checks
-    return work.sources[unique_id].checks
-
-
-def refuse_bad_keys(rows: Callable[[str], list[dict[str, object]]], relation: str, key: Sequence[str]) -> None:
-    """Refuse rows whose key is NULL or occurs twice.
-
-    Raises:
-        KeyViolationError: with some of the rows.
-    """
-    columns = ", ".join(quote(name) for name in key)
-    is_null = " OR ".join(f"{quote(name)} IS NULL" for name in key)
-    problems = []
-    null_rows = rows(
-        f"SELECT *, count(*) OVER () AS fsbuild_count FROM {relation} WHERE {is_null} LIMIT {_SAMPLE_ROWS}"
-    )
-    if null_rows:
-        problems.append(
-            _key_problem(
-                f"rows have a NULL in their key ({', '.join(key)})", null_rows, "filter them out, or give them a key"
-            )
-        )
-    duplicates = rows(
-        f"SELECT {columns}, count(*) AS row_count, count(*) OVER () AS fsbuild_count FROM {relation} WHERE NOT ({is_null}) "
-        f"GROUP BY {columns} HAVING count(*) > 1 ORDER BY {columns} LIMIT {_SAMPLE_ROWS}"
-    )
-    if duplicates:
-        hint = "select one row for each key, for example: qualify row_number() over (partition by key order by …) = 1"
-        problems.append(_key_problem(f"keys ({', '.join(key)}) occur more than once", duplicates, hint))
-    if problems:
-        raise KeyViolationError(problems)
-
-
-def _key_problem(what: str, sample: Sequence[Mapping[str, object]], hint: str) -> Problem:
-    count = sample[0]["fsbuild_count"]
-    shown = (", ".join(f"{k}={v}" for k, v in row.items() if k != "fsbuild_count") for row in sample)
-    return Problem(f"{count} {what}; nothing was published", detail="\n".join(shown), hint=hint)
-
-
-def _key(unique_id: str, work: Work) -> tuple[str, ...]:
-    """The columns by which a person finds a row of a node again."""
-    if unique_id not in work.models:
-        return ()
-    model = work.models[unique_id]
-    names = {column.name.lower() for column in model.columns}
-    unique = [check.column for check in model.rendered.model.checks if check.name == "unique" and check.column]
-    return model.rendered.config.unique_key or tuple(name for name in unique[:1] if name.lower() in names)
 
 
 def _table_properties(model: CompiledModel) -> dict[str, str]:

@@ -1,0 +1,46 @@
+"""Rows on their way to a table with a key: they are refused where the key cannot tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from fsbuild.errors import KeyViolationError, Problem
+from fsbuild.values import quote
+
+_SAMPLE_ROWS = 5
+
+
+def refuse_bad_keys(rows: Callable[[str], list[dict[str, object]]], relation: str, key: Sequence[str]) -> None:
+    """Refuse rows whose key is NULL or occurs twice.
+
+    Raises:
+        KeyViolationError: with some of the rows.
+    """
+    columns = ", ".join(quote(name) for name in key)
+    is_null = " OR ".join(f"{quote(name)} IS NULL" for name in key)
+    problems = []
+    null_rows = rows(
+        f"SELECT *, count(*) OVER () AS fsbuild_count FROM {relation} WHERE {is_null} LIMIT {_SAMPLE_ROWS}"
+    )
+    if null_rows:
+        problems.append(
+            _key_problem(
+                f"rows have a NULL in their key ({', '.join(key)})", null_rows, "filter them out, or give them a key"
+            )
+        )
+    duplicates = rows(
+        f"SELECT {columns}, count(*) AS row_count, count(*) OVER () AS fsbuild_count FROM {relation} "
+        f"WHERE NOT ({is_null}) "
+        f"GROUP BY {columns} HAVING count(*) > 1 ORDER BY {columns} LIMIT {_SAMPLE_ROWS}"
+    )
+    if duplicates:
+        hint = "select one row for each key, for example: qualify row_number() over (partition by key order by …) = 1"
+        problems.append(_key_problem(f"keys ({', '.join(key)}) occur more than once", duplicates, hint))
+    if problems:
+        raise KeyViolationError(problems)
+
+
+def _key_problem(what: str, sample: Sequence[Mapping[str, object]], hint: str) -> Problem:
+    count = sample[0]["fsbuild_count"]
+    shown = (", ".join(f"{k}={v}" for k, v in row.items() if k != "fsbuild_count") for row in sample)
+    return Problem(f"{count} {what}; nothing was published", detail="\n".join(shown), hint=hint)

@@ -1,0 +1,110 @@
+"""What a run works on, and the stages that it works with, as it needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from fsbuild.values import (
+    Check,
+    CheckResult,
+    ColumnType,
+    Commit,
+    CompiledModel,
+    Event,
+    NodeResult,
+    Relation,
+    Seed,
+    Source,
+    StagedRows,
+    TableRows,
+    TableState,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Warehouse(Protocol):
+    """What executing needs of the engine."""
+
+    def staged(self, unique_id: str) -> str: ...
+    def stage(self, unique_id: str, sql: str) -> int: ...
+    def drop_staged(self, unique_id: str) -> None: ...
+    def stream(self, sql: str) -> pa.RecordBatchReader: ...
+    def rows(self, sql: str) -> list[dict[str, object]]: ...
+    def bind_table(self, relation: Relation, uri: str, version: int) -> None: ...
+    def bind_source(self, source: Source, version: int | None) -> None: ...
+    def bind_query(self, relation: Relation, sql: str) -> None: ...
+    def bind_staged(self, relation: Relation, unique_id: str) -> None: ...
+    def columns(self, sql: str) -> tuple[ColumnType, ...]: ...
+    def interrupt(self) -> None: ...
+
+
+class Lake(Protocol):
+    """What executing needs of the store."""
+
+    def uri(self, relation: Relation) -> str: ...
+    def write(self, strategy: str, relation: Relation, rows: TableRows, commit: Commit) -> int: ...
+    def state(self, relation: Relation) -> TableState | None: ...
+    def set_properties(self, relation: Relation, properties: Mapping[str, str]) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The stages that executing uses."""
+
+    warehouse: Warehouse
+    lake: Lake
+    check: Callable[[Sequence[Check], StagedRows], tuple[CheckResult, ...]]
+    emit: Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run works on. `states` and `tokens` are what the plan was made from."""
+
+    command: str
+    run_id: str
+    target: str
+    threads: int
+    models: Mapping[str, CompiledModel]
+    seeds: Mapping[str, Seed]
+    seed_selects: Mapping[str, str]
+    sources: Mapping[str, Source]
+    states: Mapping[str, TableState]
+    tokens: Mapping[str, str]
+    inputs: Mapping[str, tuple[str, ...]]
+    is_checking: bool = True
+    fail_fast: bool = False
+
+
+def describe(unique_id: str, work: Work) -> NodeResult:
+    """Say what a node is, as the result of one that has not run."""
+    if unique_id in work.models:
+        model = work.models[unique_id].rendered
+        return NodeResult(unique_id, model.model.name, "model", model.config.materialized, "skipped")
+    if unique_id in work.seeds:
+        return NodeResult(unique_id, work.seeds[unique_id].name, "seed", "seed", "skipped")
+    source = work.sources[unique_id]
+    return NodeResult(unique_id, f"{source.source_name}.{source.name}", "source", "source", "skipped")
+
+
+def checks_of(unique_id: str, work: Work) -> tuple[Check, ...]:
+    """List the checks of a node."""
+    if unique_id in work.models:
+        return work.models[unique_id].rendered.model.checks
+    if unique_id in work.seeds:
+        return work.seeds[unique_id].checks
+    return work.sources[unique_id].checks
+
+
+def key_of(unique_id: str, work: Work) -> tuple[str, ...]:
+    """The columns by which a person finds a row of a node again."""
+    if unique_id not in work.models:
+        return ()
+    model = work.models[unique_id]
+    names = {column.name.lower() for column in model.columns}
+    unique = [check.column for check in model.rendered.model.checks if check.name == "unique" and check.column]
+    return model.rendered.config.unique_key or tuple(name for name in unique[:1] if name.lower() in names)

@@ -1,0 +1,78 @@
+"""What reading the files of a project needs throughout: where they are, what is said of them, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fsbuild.errors import FsbuildError, Problem
+from fsbuild.load.data_tests import NodeNames, parse_checks
+from fsbuild.load.documents import Section, read_text
+from fsbuild.load.settings import PATH_KEYS, Evaluate
+from fsbuild.values import Check, Column, Relation, Target
+
+_COLUMN_KEYS = frozenset(
+    {"name", "description", "data_type", "data_tests", "tests", "meta", "tags", "quote", "config", "unit"}
+)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading a project's nodes needs throughout, and the problems met on the way."""
+
+    root: Path
+    project: Section
+    target: Target
+    variables: Mapping[str, object]
+    evaluate: Evaluate
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return str(self.project.get("name"))
+
+    def text(self, file: Path) -> str | None:
+        """The file's text, or None with a problem noted."""
+        try:
+            return read_text(file, self.shown(file))
+        except FsbuildError as exc:
+            self.problems.extend(exc.problems)
+            return None
+
+    def shown(self, file: Path) -> str:
+        """The file's path relative to the root."""
+        return file.relative_to(self.root).as_posix()
+
+    def files(self, key: str, *suffixes: str) -> Iterator[Path]:
+        """The files below the folders of a `…-paths` key that end in one of the suffixes, in order."""
+        found: set[Path] = set()
+        for folder in self.project.get(key, PATH_KEYS[key]):
+            found.update(file for file in (self.root / folder).rglob("*") if file.suffix in suffixes and file.is_file())
+        yield from sorted(found)
+
+
+def columns_and_checks(
+    reading: Reading, section: Section | None, names: NodeNames
+) -> tuple[tuple[Column, ...], tuple[Check, ...]]:
+    """Read the columns that a node's YAML describes, and the checks of the node and of its columns."""
+    if section is None:
+        return (), ()
+    columns: list[Column] = []
+    checks: list[Check] = list(parse_checks(section, None, names, reading.problems))
+    for item in section.items_of("columns", reading.problems):
+        item.check_keys(_COLUMN_KEYS, reading.problems, unsupported={"constraints"})
+        name = item.get("name")
+        if not isinstance(name, str):
+            reading.problems.append(Problem("a column has no name", item.place))
+            continue
+        data_type = item.get("data_type")
+        columns.append(Column(name, str(data_type) if data_type else None, str(item.get("description") or "").strip()))
+        checks.extend(parse_checks(item, name, names, reading.problems))
+    return tuple(columns), tuple(checks)
+
+
+def relation_of(name: str, schema: str | None, alias: str | None, target_schema: str) -> Relation:
+    """Name the relation of a node, as dbt does: a custom schema is appended to the target's."""
+    return Relation(f"{target_schema}_{schema}" if schema else target_schema, alias or name)

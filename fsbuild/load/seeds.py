@@ -1,0 +1,59 @@
+"""A CSV file in, a `Seed` out; a file that is not a table of equal rows is a problem at its line."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from fsbuild.config import parse_config
+from fsbuild.errors import Place, Problem
+from fsbuild.load.data_tests import NodeNames
+from fsbuild.load.documents import Section
+from fsbuild.load.layers import config_layers
+from fsbuild.load.reading import Reading, columns_and_checks, relation_of
+from fsbuild.values import Seed
+
+
+def read_seed(reading: Reading, file: Path, section: Section | None, names: NodeNames) -> Seed:
+    """Read what there is to know of a seed; its rows stay in the file."""
+    columns, checks = columns_and_checks(reading, section, names)
+    raw = config_layers(reading, "seeds", file, section)
+    text = reading.text(file)
+    where = section["config"] if section is not None and section.get("config") else reading.project
+    config, problems = parse_config(raw, where.place_of)
+    reading.problems.extend(problems)
+    if text is not None:
+        reading.problems.extend(_seed_problems(text, reading.shown(file), config.delimiter))
+    return Seed(
+        unique_id=f"seed.{reading.name}.{file.stem}",
+        name=file.stem,
+        path=reading.shown(file),
+        fingerprint=hashlib.sha256(file.read_bytes()).hexdigest()[:16],
+        config=config,
+        relation=relation_of(file.stem, config.schema, config.alias, reading.target.schema),
+        columns=columns,
+        checks=checks,
+    )
+
+
+def _seed_problems(text: str, shown: str, delimiter: str) -> Iterator[Problem]:
+    """Report rows that have more or fewer fields than the header, and headers without a name or with one twice."""
+    rows = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    header = next(rows, [])
+    if not header:
+        yield Problem("the seed is empty", Place(shown, 1), hint="its first line names the columns")
+    for name in dict.fromkeys(header):
+        if not name.strip():
+            yield Problem("a column has no name", Place(shown, 1))
+        elif header.count(name) > 1:
+            yield Problem(f"column '{name}' is there twice", Place(shown, 1))
+    ragged = [(rows.line_num, len(row)) for row in rows if row and len(row) != len(header)]
+    if ragged:
+        line, count = ragged[0]
+        more = f" (and {len(ragged) - 1} more such lines)" if len(ragged) > 1 else ""
+        excerpt = text.splitlines()[line - 1]
+        hint = "a field that holds the separator is written in double quotes"
+        message = f"{count} fields, where the header has {len(header)}{more}"
+        yield Problem(message, Place(shown, line), hint=hint, excerpt=excerpt)

@@ -1,0 +1,90 @@
+"""The `sources:` of YAML files in, `Source`s out: where each table's rows are, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fsbuild.config import merge_layers
+from fsbuild.errors import Place, Problem
+from fsbuild.load.data_tests import NodeNames
+from fsbuild.load.documents import Section
+from fsbuild.load.reading import Reading, columns_and_checks
+from fsbuild.values import Relation, Source
+
+_SOURCE_KEYS = frozenset(
+    {"name", "description", "schema", "database", "meta", "config", "tags", "tables", "loader", "quoting", "overrides"}
+)
+_TABLE_KEYS = frozenset(
+    {"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"}
+    | {"identifier", "external", "quoting", "loaded_at_field", "loader"}
+)
+_FRESHNESS = frozenset({"freshness", "loaded_at_query"})
+_DELTA_KEYS = ("delta_table_path", "as_of_version")
+
+
+def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], names: NodeNames) -> Iterator[Source]:
+    """Read the tables of sources, each given with its source."""
+    seen: dict[str, Place] = {}
+    for source, table in sources:
+        source.check_keys(_SOURCE_KEYS, reading.problems, unsupported=_FRESHNESS)
+        table.check_keys(_TABLE_KEYS, reading.problems, unsupported=_FRESHNESS)
+        source_name, name = source.get("name"), table.get("name")
+        if not isinstance(source_name, str) or not isinstance(name, str):
+            reading.problems.append(Problem("a source or one of its tables has no name", table.place))
+            continue
+        unique_id = f"source.{reading.name}.{source_name}.{name}"
+        if unique_id in seen:
+            message = f"source '{source_name}.{name}' is declared already, at {seen[unique_id]}"
+            reading.problems.append(Problem(message, table.place_of("name")))
+            continue
+        seen[unique_id] = table.place_of("name")
+        config = merge_layers([*_source_layers(source), *_source_layers(table)])
+        meta = config.get("meta", {})
+        columns, checks = columns_and_checks(reading, table, names)
+        location, version = _location(reading, table, source_name, name, meta)
+        if location is None:
+            continue
+        yield Source(
+            unique_id=unique_id,
+            source_name=source_name,
+            name=name,
+            kind="delta" if "delta_table_path" in meta else "files",
+            location=location,
+            relation=Relation(str(source.get("schema") or source_name), str(table.get("identifier") or name)),
+            place=table.place_of("name"),
+            version=version,
+            description=str(table.get("description") or source.get("description") or "").strip(),
+            tags=tuple(config.get("tags", ())),
+            columns=columns,
+            checks=checks,
+        )
+
+
+def _source_layers(section: Section) -> Iterator[dict[str, Any]]:
+    """A source's or table's `meta` and `tags`, at the top level or below `config`."""
+    for layer in (section.data, section.get("config") or {}):
+        yield {key: layer[key] for key in ("meta", "tags") if layer.get(key) is not None}
+        # dbt-duckdb also reads the location directly below `config`.
+        direct = {key: layer[key] for key in ("external_location", *_DELTA_KEYS) if layer.get(key) is not None}
+        yield {"meta": direct} if direct else {}
+
+
+def _location(
+    reading: Reading, table: Section, source_name: str, name: str, meta: Mapping[str, Any]
+) -> tuple[str | None, int | None]:
+    written = meta.get("delta_table_path", meta.get("external_location"))
+    if not isinstance(written, str):
+        message = f"source '{source_name}.{name}' does not say where its rows are"
+        hint = 'add meta: {external_location: "data/{name}.parquet"} or meta: {delta_table_path: "path"}'
+        reading.problems.append(Problem(message, table.place_of("name"), hint=hint))
+        return None, None
+    version = meta.get("as_of_version")
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 0):
+        reading.problems.append(Problem(f"as_of_version is {version!r}, not a version number", table.place_of("name")))
+        version = None
+    identifier = str(table.get("identifier") or name)
+    location = written.replace("{name}", name).replace("{schema}", source_name).replace("{identifier}", identifier)
+    if "delta_table_path" in meta and "://" not in location:
+        location = str(reading.root / location)
+    return location, version
