@@ -23,8 +23,8 @@ def _delta_reader(place: str) -> Reader:
 
     def read(table: str) -> tuple[list[str], Iterable[tuple[object, ...]]]:
         # Not `to_pyarrow_table`: its threads abort about one in four processes that exit right after it.
-        found = QueryBuilder().register("found", DeltaTable(Path(place) / table)).execute("select * from found")
-        rows = pa.table(found)
+        query = QueryBuilder().register("found", DeltaTable(Path(place) / table))
+        rows = pa.table(query.execute("select * from found"))
         return rows.column_names, zip(*(column.to_pylist() for column in rows.columns), strict=True)
 
     return read

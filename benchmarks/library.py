@@ -188,13 +188,8 @@ def _member(number: int) -> tuple[object, ...]:
 
 def _loan(number: int) -> tuple[object, ...]:
     # 120 loans of every other member or so: some members have several, some none.
-    return (
-        number,
-        number * 37 % (_MEMBERS // 2) * 2 + 1,
-        _OPENED + dt.timedelta(days=number * 5),
-        number % 28 + 1,
-        _STATES[number % 4],
-    )
+    member = number * 37 % (_MEMBERS // 2) * 2 + 1
+    return number, member, _OPENED + dt.timedelta(days=number * 5), number % 28 + 1, _STATES[number % 4]
 
 
 def _fine(number: int) -> tuple[object, ...]:

@@ -318,7 +318,7 @@ class Project:
 
         work = self._work("show", compiled, read_lake(compiled.draft))
         with self._warehouse(compiled.draft) as warehouse:
-            yield Execution(work, _tools(compiled.draft, warehouse, _ignore), {})
+            yield Execution(work, _tools(compiled.draft, warehouse, _ignore))
 
 
 def _tools(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None]) -> Any:  # noqa: ANN401 - execute.Tools

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,6 +32,7 @@ from fsbuild.values import (
 
 # How often a model's SQL is repaired to find its next mistake.
 _REPAIRS = 25
+_UNKNOWN_COLUMN = re.compile(r'Referenced column "|(Table |Values list )?"[^"]*" does not have a column named "')
 _TABLES = ("table", "incremental")
 
 
@@ -131,7 +133,8 @@ def _compile_model(
         if incremental is not None:
             problems.extend(_increment_problems(model, columns, incremental))
     if problems:
-        return _Found(None, columns, tuple(problems))
+        is_declarable = len({column.name.lower() for column in columns}) == len(columns)
+        return _Found(None, columns if is_declarable else None, tuple(problems))
     text, increment = model.sql.text, model.incremental_sql.text if model.incremental_sql else None
     tokens = _tokens(text)
     compiled = CompiledModel(
@@ -184,7 +187,7 @@ class _Repair:
 
 def _repair(text: str, exc: BindError) -> _Repair | None:
     """Find the column reference that an error is about; None where it is about something else."""
-    if exc.position is None or not exc.candidates or "column" not in exc.message:
+    if exc.position is None or not _UNKNOWN_COLUMN.match(exc.message):
         return None
     end = exc.position
     while end < len(text) and (text[end].isalnum() or text[end] in '_."'):
@@ -202,7 +205,8 @@ def _original(position: int, repairs: Sequence[_Repair]) -> int:
 
 def _located(exc: BindError, position: int | None, sql: RenderedSql, model: RenderedModel, compiled: str) -> Problem:
     """Give a binder's error its place in the template, and the one in the compiled file."""
-    message, _, rest = exc.message.partition("\n")
+    # DuckDB calls a common table expression a "Values list".
+    message, _, rest = exc.message.removeprefix("Values list ").partition("\n")
     detail_lines = [line.strip() for line in rest.splitlines() if line.strip() and "Candidate bindings" not in line]
     hint = suggest(exc.name or _quoted_name(message), exc.candidates)
     if hint is None and exc.candidates and "column" in message:

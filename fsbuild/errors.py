@@ -118,6 +118,16 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
     return f"did you mean '{near[0]}'?" if near else None
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sort problems by where they are, each said once."""
+
+    def place(problem: Problem) -> tuple[str, int, int]:
+        at = problem.place or Place("")
+        return at.file, at.line or 0, at.column or 0
+
+    return sorted(dict.fromkeys(problems), key=place)
+
+
 def listing(words: Sequence[str], limit: int = 8) -> str:
     """Join words for a message, and count what is left out."""
     shown = ", ".join(words[:limit])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsbuild.errors import CompileError, FsbuildError, Place, Problem, StoreError, suggest
+from fsbuild.errors import CompileError, FsbuildError, Place, Problem, StoreError, in_order, suggest
 from fsbuild.values import (
     ColumnType,
     CompiledModel,
@@ -105,11 +105,11 @@ def compile_draft(draft: Draft) -> Compiled:
     binder = Binder(project.root, project.target.settings)
     problems: list[Problem] = []
     known = {one.unique_id: one for one in _known_relations(draft, binder, problems)}
-    in_order = [draft.models[name] for name in draft.graph.order if name in draft.models]
+    parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]
     try:
-        compiled = compile_models(in_order, known.values(), binder, lambda model: compiled_path(project, model))
+        compiled = compile_models(parents_first, known.values(), binder, lambda model: compiled_path(project, model))
     except CompileError as exc:
-        raise CompileError([*problems, *exc.problems]) from exc
+        raise CompileError(in_order([*problems, *exc.problems])) from exc
     models = {model.unique_id: model for model in compiled}
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in models.items()}
     columns |= {name: one.columns for name, one in known.items()}
@@ -119,7 +119,7 @@ def compile_draft(draft: Draft) -> Compiled:
             problems.extend(problems_of(node.checks, columns[node.unique_id]))
     problems.extend(_column_problems(project, columns))
     if problems:
-        raise CompileError(problems)
+        raise CompileError(in_order(problems))
     return Compiled(draft, models, known)
 
 
@@ -276,8 +276,7 @@ def _column_problems(project: Project, columns: Mapping[str, Sequence[ColumnType
     nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
     for node in nodes:
         present = {column.name.lower(): column.name for column in columns.get(node.unique_id, ())}
-        place = Place(node.path) if isinstance(node, Seed) else node.place
         for column in node.columns if present else ():
             if column.name.lower() not in present:
                 message = f"column '{column.name}' is described, but '{node.name}' has no such column"
-                yield Problem(message, place, hint=suggest(column.name, present.values()))
+                yield Problem(message, column.place, hint=suggest(column.name, present.values()))

@@ -70,6 +70,7 @@ class Column:
     """A column as its YAML describes it."""
 
     name: str
+    place: Place
     data_type: str | None = None
     description: str = ""
 

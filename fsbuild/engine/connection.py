@@ -79,23 +79,25 @@ def engine_errors() -> Iterator[None]:
     except duckdb.InterruptException as exc:
         raise EngineError(Problem("interrupted")) from exc
     except duckdb.Error as exc:
-        raise EngineError(Problem(_first_paragraph(str(exc)))) from exc
+        raise EngineError(Problem(_said(exc).get("exception_message", str(exc)))) from exc
 
 
 def _bind_error(exc: duckdb.Error) -> BindError:
-    kind, _, rest = str(exc).partition(": ")
-    try:
-        said = json.loads(rest)
-    except ValueError:
-        return BindError(_first_paragraph(str(exc)))
-    message = str(said.get("exception_message", kind)).strip()
+    said = _said(exc)
+    message = str(said.get("exception_message", "")).strip()
     position = said.get("position")
     candidates = [word for word in str(said.get("candidates", "")).split(",") if word]
     if not candidates and "Candidate bindings" in message:
         # A qualified column that isn't there: the candidates are only in the text.
         candidates = [word.strip(' ":') for word in message.rpartition("Candidate bindings:")[2].split(",")]
-    return BindError(message, int(position) if position is not None else None, said.get("name"), candidates)
+    return BindError(message, int(str(position)) if position is not None else None, said.get("name"), candidates)
 
 
-def _first_paragraph(message: str) -> str:
-    return message.split("\n\n", maxsplit=1)[0].strip()
+def _said(exc: duckdb.Error) -> dict[str, str]:
+    """What DuckDB says of an error: as JSON where it was asked to, otherwise the first paragraph of the text."""
+    text = str(exc)
+    try:
+        said: dict[str, str] = json.loads(text[text.index("{") :])
+    except ValueError:
+        return {"exception_message": text.split("\n\n", maxsplit=1)[0].strip()}
+    return said

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from fsbuild.errors import FsbuildError
+from fsbuild.execute.order import order_steps
 from fsbuild.execute.schedule import Jobs, run_jobs
 from fsbuild.execute.tables import Execution
 from fsbuild.execute.work import Tools, Work, checks_of, describe
-from fsbuild.values import NodeFinished, NodeResult, NodeStarted, Plan, RunFinished, RunResult, RunStarted, Step
+from fsbuild.values import NodeFinished, NodeResult, NodeStarted, Plan, RunFinished, RunResult, RunStarted
 
 __all__ = ["Execution", "Tools", "Work", "check_published", "checks_of", "execute_plan"]
 
@@ -22,13 +23,13 @@ __all__ = ["Execution", "Tools", "Work", "check_published", "checks_of", "execut
 def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
     """Carry out a plan and tell how every node ended; errors of nodes are results, not exceptions."""
     steps = {step.unique_id: step for step in plan.steps if step.action != "inline"}
-    parents = {name: _parents_in(name, steps, work) for name in steps}
-    return _run(parents, work, tools, Execution(work, tools, steps).run_step)
+    parents, deferred = order_steps(steps, work)
+    return _run(parents, work, tools, Execution(work, tools, steps, deferred).run_step)
 
 
 def check_published(nodes: Sequence[str], work: Work, tools: Tools) -> RunResult:
     """Check what is published, node by node."""
-    return _run(dict.fromkeys(nodes, ()), work, tools, Execution(work, tools, {}).test_node)
+    return _run(dict.fromkeys(nodes, ()), work, tools, Execution(work, tools).test_node)
 
 
 def _run(parents: Mapping[str, Sequence[str]], work: Work, tools: Tools, run: Callable[[str], NodeResult]) -> RunResult:
@@ -62,20 +63,3 @@ def _run(parents: Mapping[str, Sequence[str]], work: Work, tools: Tools, run: Ca
     outcome = RunResult(work.command, work.run_id, time.perf_counter() - began, tuple(results), is_interrupted)
     tools.emit(RunFinished(outcome))
     return outcome
-
-
-def _parents_in(unique_id: str, steps: Mapping[str, Step], work: Work) -> tuple[str, ...]:
-    """The steps that a node waits for: what it reads, also through ephemeral models, and what its checks refer to."""
-    if unique_id not in work.models:
-        return ()
-    found: dict[str, None] = {}
-    pending = [*work.models[unique_id].rendered.depends_on]
-    for parent in pending:
-        if parent in steps:
-            found[parent] = None
-        elif parent in work.models:
-            pending.extend(work.models[parent].rendered.depends_on)
-    # A reference to a model that itself waits for this one would never end; seeds wait for nobody.
-    referred = (str(check.arguments.get("to")) for check in checks_of(unique_id, work))
-    found.update(dict.fromkeys(name for name in referred if name in steps and name in work.seeds))
-    return tuple(found)

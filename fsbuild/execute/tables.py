@@ -44,7 +44,9 @@ class Execution:
 
     work: Work
     tools: Tools
-    steps: Mapping[str, Step]
+    steps: Mapping[str, Step] = field(default_factory=dict)
+    # The nodes that a node's checks refer to and that can only be built after it.
+    deferred: Mapping[str, frozenset[str]] = field(default_factory=dict)
     published: dict[str, TableState] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
     bound: set[str] = field(default_factory=set)
@@ -84,7 +86,7 @@ class Execution:
         relation = self.bind(unique_id)
         columns = self.tools.warehouse.columns(f"SELECT * FROM {relation}")
         rows = self._staged_rows(str(relation), columns, key_of(unique_id, self.work))
-        results = self.tools.check(checks_of(unique_id, self.work), rows)
+        results = self._check(unique_id, rows)
         return replace(node, status=_verdict(results, "pass", "fail"), checks=results)
 
     def _check_view(self, unique_id: str, node: NodeResult) -> NodeResult:
@@ -93,7 +95,7 @@ class Execution:
             return replace(node, status="success", message="a view")
         relation = self.bind(unique_id)
         columns = self.work.models[unique_id].columns
-        results = self.tools.check(checks, self._staged_rows(str(relation), columns, key_of(unique_id, self.work)))
+        results = self._check(unique_id, self._staged_rows(str(relation), columns, key_of(unique_id, self.work)))
         return replace(node, status=_verdict(results, "success", "error"), checks=results)
 
     def _load_seed(self, seed: Seed, step: Step, node: NodeResult) -> NodeResult:
@@ -140,7 +142,7 @@ class Execution:
         if self.work.is_checking:
             key = table.key or key_of(unique_id, self.work)
             rows = self._staged_rows(staged, columns, key, whole=self._whole_table(table, staged, columns))
-            results = self.tools.check(checks_of(unique_id, self.work), rows)
+            results = self._check(unique_id, rows)
         status = _verdict(results, "success", "error")
         if status == "error":
             warehouse.drop_staged(unique_id)
@@ -187,6 +189,15 @@ class Execution:
 
     def _is_inlined(self, unique_id: str) -> bool:
         return self.work.models[unique_id].rendered.config.materialized in ("view", "ephemeral")
+
+    def _check(self, unique_id: str, rows: StagedRows) -> tuple[CheckResult, ...]:
+        """Run a node's checks, but for those that refer to what is only built after it."""
+        later = self.deferred.get(unique_id, frozenset())
+        checks = checks_of(unique_id, self.work)
+        now = [check for check in checks if check.arguments.get("to") not in later]
+        message = "refers to what is built from these rows; `fsbuild test` checks it"
+        skipped = [CheckResult(check, "skipped", message=message) for check in checks if check not in now]
+        return (*self.tools.check(now, rows), *skipped)
 
     # --- rows --------------------------------------------------------------------------------------------------------
 

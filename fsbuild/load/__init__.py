@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fsbuild.errors import FsbuildError, ProjectError
+from fsbuild.errors import FsbuildError, ProjectError, in_order
 from fsbuild.load.documents import Section
 from fsbuild.load.nodes import read_nodes
 from fsbuild.load.reading import Reading
@@ -30,9 +30,9 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
     try:
         nodes = read_nodes(reading)
     except FsbuildError as exc:
-        raise ProjectError([*reading.problems, *exc.problems]) from exc
+        raise ProjectError(in_order([*reading.problems, *exc.problems])) from exc
     if reading.problems:
-        raise ProjectError(reading.problems)
+        raise ProjectError(in_order(reading.problems))
     target_path = str(section.get("target-path", "target"))
     return Project(
         name=str(section.get("name")),

@@ -101,11 +101,12 @@ def parse_yaml(text: str, file: str, evaluate: Callable[[str, Place], Any]) -> S
         node = loader.get_single_node()
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        excerpt = (
-            text.splitlines()[mark.line] if mark and mark.line < text.count("\n") + 1 and text.splitlines() else None
-        )
-        raise ProjectError(Problem(f"not valid YAML: {getattr(exc, 'problem', exc)}", place, excerpt=excerpt)) from exc
+        message = f"not valid YAML: {getattr(exc, 'problem', None) or exc}"
+        if mark is None:
+            raise ProjectError(Problem(message, Place(file))) from exc
+        written = dict(enumerate(text.splitlines())).get(mark.line)
+        place = Place(file, mark.line + 1, mark.column + 1)
+        raise ProjectError(Problem(message, place, excerpt=written)) from exc
     lines: dict[Path, int] = {}
     problems: list[Problem] = []
 

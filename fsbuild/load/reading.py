@@ -68,7 +68,8 @@ def columns_and_checks(
             reading.problems.append(Problem("a column has no name", item.place))
             continue
         data_type = item.get("data_type")
-        columns.append(Column(name, str(data_type) if data_type else None, str(item.get("description") or "").strip()))
+        description = str(item.get("description") or "").strip()
+        columns.append(Column(name, item.place_of("name"), str(data_type) if data_type else None, description))
         checks.extend(parse_checks(item, name, names, reading.problems))
     return tuple(columns), tuple(checks)
 

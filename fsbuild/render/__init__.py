@@ -18,7 +18,7 @@ from jinja2 import nodes
 from jinja2.runtime import Context, Macro
 
 from fsbuild.config import merge_layers, parse_config
-from fsbuild.errors import Place, Problem, RenderError, suggest
+from fsbuild.errors import Place, Problem, RenderError, in_order, suggest
 from fsbuild.render.context import (
     CONSTANTS,
     MacroReturn,
@@ -136,7 +136,7 @@ def render_models(
     rendered = [_finish(one, templates, names, project, problems) for one in enabled]
     _check_relations(enabled, project, problems)
     if problems:
-        raise RenderError(dict.fromkeys(problems))
+        raise RenderError(in_order(problems))
     return tuple(model for model in rendered if model is not None)
 
 

@@ -1,0 +1,1 @@
+select {{ vra('x') }} as id, {{ var('x') }} as x

@@ -1,0 +1,4 @@
+select
+    id,
+    {{ 'count(*)' }} as n
+form {{ ref('orders') }}

@@ -1,0 +1,1 @@
+select id + 1 as next_id from {{ ref('stg') }}

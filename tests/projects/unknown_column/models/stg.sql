@@ -1,0 +1,1 @@
+select id, custmer_id, amount from {{ ref('orders') }}

@@ -1,0 +1,5 @@
+{{ config(
+    materialised='table',
+    incremental_strategy='upsert'
+) }}
+select 1 as id

@@ -1,0 +1,3 @@
+select *
+from {{ ref('order') }}
+join {{ ref('custmers') }} using (id)
