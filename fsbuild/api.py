@@ -32,7 +32,7 @@ from fsbuild.pipeline import (
     read_lake,
     write_compiled,
 )
-from fsbuild.values import Event, GraphNode, Model, Moment, Plan, RunResult, Seed, Source, Step
+from fsbuild.values import Event, GraphNode, Model, Moment, Plan, RunResult, Seed, Source
 
 if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
@@ -355,15 +355,9 @@ def _plan(command: str, compiled: Compiled, chosen: Sequence[str], lake: LakeSta
             str(check.arguments.get("to")) for name in wanted for check in compiled.models[name].rendered.model.checks
         }
     order = [name for name in draft.graph.order if name in read and (name in wanted or name in seeds)]
-    plan = build_plan(situation, order, full_refresh=options.full_refresh)
+    plan = build_plan(situation, order, frozenset(wanted) if options.full_refresh else frozenset())
     # A seed that is only read is loaded where it must be, and is not the run's business otherwise.
-    return Plan(tuple(step for step in plan.steps if step.unique_id in wanted or _is_due(step, lake)))
-
-
-def _is_due(step: Step, lake: LakeState) -> bool:
-    return step.action == "load" and (
-        step.reason != "a full refresh was asked for" or step.unique_id not in lake.states
-    )
+    return Plan(tuple(step for step in plan.steps if step.unique_id in wanted or step.action != "keep"))
 
 
 def _shown_name(node: GraphNode) -> str:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import click
 
@@ -37,7 +37,7 @@ class Common:
     target: str | None
     variables: str
     threads: int | None
-    log_format: str
+    log_format: Literal["text", "json"]
     is_quiet: bool
     is_verbose: bool
 
@@ -60,9 +60,11 @@ class Common:
         )
 
     @property
-    def verbosity(self) -> int:
+    def verbosity(self) -> Literal[-1, 0, 1]:
         """-1 quiet, 0 normal, 1 verbose."""
-        return int(self.is_verbose) - int(self.is_quiet)
+        if self.is_quiet:
+            return -1
+        return 1 if self.is_verbose else 0
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -100,13 +102,9 @@ def _explain(exc: Exception) -> int:
 
 
 def _show_problems(problems: Any) -> None:  # noqa: ANN401 - a sequence of Problems
-    from fsbuild.report import format_problems
+    from fsbuild.report import format_problems, is_colored
 
-    click.echo(format_problems(problems, color=_is_colored()), err=True)
-
-
-def _is_colored() -> bool:
-    return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    click.echo(format_problems(problems, color=is_colored(sys.stderr)), err=True)
 
 
 def _parse_vars(text: str) -> Mapping[str, object]:

@@ -42,8 +42,8 @@ def physical_inputs(unique_id: str, models: Mapping[str, CompiledModel]) -> tupl
     return tuple(found)
 
 
-def build_plan(situation: Situation, order: Iterable[str], *, full_refresh: bool = False) -> Plan:
-    """Decide what to do with the nodes in `order`, which lists parents first.
+def build_plan(situation: Situation, order: Iterable[str], refreshed: frozenset[str] = frozenset()) -> Plan:
+    """Decide what to do with the nodes in `order`, which lists parents first; those in `refreshed` start from nothing.
 
     Raises:
         UsageError: a selected model reads one that is neither built nor selected; all of them at once.
@@ -52,11 +52,11 @@ def build_plan(situation: Situation, order: Iterable[str], *, full_refresh: bool
     problems: list[Problem] = []
     for unique_id in order:
         if unique_id in situation.seeds:
-            steps[unique_id] = _seed_step(situation.seeds[unique_id], situation, full_refresh=full_refresh)
+            steps[unique_id] = _seed_step(situation.seeds[unique_id], situation, full_refresh=unique_id in refreshed)
         elif unique_id in situation.models:
             model = situation.models[unique_id]
             problems.extend(_missing_inputs(unique_id, situation, steps))
-            steps[unique_id] = _model_step(model, situation, steps, full_refresh=full_refresh)
+            steps[unique_id] = _model_step(model, situation, steps, full_refresh=unique_id in refreshed)
     if problems:
         raise UsageError(dict.fromkeys(problems))
     return Plan(tuple(steps.values()))
@@ -67,12 +67,12 @@ def _seed_step(seed: Seed, situation: Situation, *, full_refresh: bool) -> Step:
     fingerprint = _hash(seed.fingerprint, str(sorted(seed.config.column_types.items())), seed.config.delimiter)
     if state is None:
         return Step(seed.unique_id, "load", "it is not loaded yet", fingerprint)
-    if full_refresh:
-        return Step(seed.unique_id, "load", "a full refresh was asked for", fingerprint)
     if state.changed_by is not None:
         return Step(seed.unique_id, "load", f"another program changed its table ({state.changed_by})", fingerprint)
     if state.fingerprint != fingerprint:
         return Step(seed.unique_id, "load", "its file or column types changed", fingerprint)
+    if full_refresh:
+        return Step(seed.unique_id, "load", "a full refresh was asked for", fingerprint)
     return Step(seed.unique_id, "keep", "its file has not changed", fingerprint)
 
 

@@ -6,15 +6,19 @@ that the run found when it began. How a node ends is a result; only a mistake of
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
-from fsbuild.errors import FsbuildError
+from fsbuild.errors import FsbuildError, Place, Problem
 from fsbuild.execute.order import order_steps
 from fsbuild.execute.schedule import Jobs, run_jobs
 from fsbuild.execute.tables import Execution
-from fsbuild.execute.work import Tools, Work, checks_of, describe
+from fsbuild.execute.work import Tools, Work, checks_of, describe, path_of
 from fsbuild.values import NodeFinished, NodeResult, NodeStarted, Plan, RunFinished, RunResult, RunStarted
 
 __all__ = ["Execution", "Tools", "Work", "check_published", "checks_of", "execute_plan"]
@@ -47,19 +51,53 @@ def _run(parents: Mapping[str, Sequence[str]], work: Work, tools: Tools, run: Ca
         tools.emit(NodeStarted(name, node.name, node.kind))
         try:
             result = run(name)
-        except FsbuildError as exc:
-            result = replace(node, status="error", problems=exc.problems, message=exc.problems[0].message)
+        except Exception as exc:  # noqa: BLE001 - whatever happens to one node, the others go on
+            result = _failed(node, exc, path_of(name, work))
         return replace(result, elapsed_s=time.perf_counter() - started)
 
+    stop = threading.Event()
     results: list[NodeResult] = []
-    is_interrupted = False
-    jobs = Jobs(parents, guarded, skip, tools.warehouse.interrupt)
-    try:
-        for result in run_jobs(jobs, work.threads, fail_fast=work.fail_fast):
+    with _interruptible(stop, tools.warehouse.interrupt) as interrupted:
+        for result in run_jobs(Jobs(parents, guarded, skip, stop), work.threads, fail_fast=work.fail_fast):
             results.append(result)
             tools.emit(NodeFinished(result, len(results), len(parents)))
-    except KeyboardInterrupt:
-        is_interrupted = True
-    outcome = RunResult(work.command, work.run_id, time.perf_counter() - began, tuple(results), is_interrupted)
+    elapsed_s = time.perf_counter() - began
+    outcome = RunResult(work.command, work.run_id, elapsed_s, tuple(results), interrupted.is_set())
     tools.emit(RunFinished(outcome))
     return outcome
+
+
+@contextmanager
+def _interruptible(stop: threading.Event, interrupt: Callable[[], None]) -> Iterator[threading.Event]:
+    """Make the first Ctrl-C stop the run in an orderly way: nothing new starts, queries end, commits are finished.
+
+    The second one is Python's own. Only the main thread hears signals; elsewhere this does nothing. The event that is
+    yielded tells whether there was one.
+    """
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def handle(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, previous)
+        interrupted.set()
+        stop.set()
+        interrupt()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _failed(node: NodeResult, exc: Exception, path: str) -> NodeResult:
+    """Make a node's result of what went wrong; every problem gets a place, the node's file where it knows no better."""
+    if not isinstance(exc, FsbuildError):
+        trace = "".join(traceback.format_exception(exc))
+        hint = "this is a bug in fsbuild: please report it with these lines"
+        exc = FsbuildError(Problem(f"{type(exc).__name__}: {exc}", detail=trace, hint=hint))
+    problems = tuple(replace(problem, place=problem.place or Place(path)) for problem in exc.problems)
+    return replace(node, status="error", problems=problems, message=problems[0].message)

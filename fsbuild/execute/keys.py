@@ -18,24 +18,22 @@ def refuse_bad_keys(rows: Callable[[str], list[dict[str, object]]], relation: st
     """
     columns = ", ".join(quote(name) for name in key)
     is_null = " OR ".join(f"{quote(name)} IS NULL" for name in key)
-    problems = []
     null_rows = rows(
         f"SELECT *, count(*) OVER () AS fsbuild_count FROM {relation} WHERE {is_null} LIMIT {_SAMPLE_ROWS}"
     )
-    if null_rows:
-        problems.append(
-            _key_problem(
-                f"rows have a NULL in their key ({', '.join(key)})", null_rows, "filter them out, or give them a key"
-            )
-        )
     duplicates = rows(
         f"SELECT {columns}, count(*) AS row_count, count(*) OVER () AS fsbuild_count FROM {relation} "
         f"WHERE NOT ({is_null}) "
         f"GROUP BY {columns} HAVING count(*) > 1 ORDER BY {columns} LIMIT {_SAMPLE_ROWS}"
     )
+    named = f"key ({', '.join(key)})"
+    problems = []
+    if null_rows:
+        hint = "filter such rows out, or give them a key"
+        problems.append(_key_problem(f"rows with a NULL in their {named}", null_rows, hint))
     if duplicates:
         hint = "select one row for each key, for example: qualify row_number() over (partition by key order by …) = 1"
-        problems.append(_key_problem(f"keys ({', '.join(key)}) occur more than once", duplicates, hint))
+        problems.append(_key_problem(f"values of the {named} that occur more than once", duplicates, hint))
     if problems:
         raise KeyViolationError(problems)
 
@@ -43,4 +41,4 @@ def refuse_bad_keys(rows: Callable[[str], list[dict[str, object]]], relation: st
 def _key_problem(what: str, sample: Sequence[Mapping[str, object]], hint: str) -> Problem:
     count = sample[0]["fsbuild_count"]
     shown = (", ".join(f"{k}={v}" for k, v in row.items() if k != "fsbuild_count") for row in sample)
-    return Problem(f"{count} {what}; nothing was published", detail="\n".join(shown), hint=hint)
+    return Problem(f"{what}: {count}; nothing was published", detail="\n".join(shown), hint=hint)

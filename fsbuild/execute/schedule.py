@@ -1,7 +1,6 @@
 """Nodes with their parents in, results in the order in which they end out.
 
-A node runs as soon as its parents are done. What fails takes its descendants with it, and nothing else. An interrupt
-starts nothing new, stops what is running and lets every commit that has begun end.
+A node runs as soon as its parents are done. What fails takes its descendants with it, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
+
     from fsbuild.values import NodeResult
 
 _FAILED = frozenset({"error", "fail", "skipped"})
@@ -22,44 +23,32 @@ _FAILED = frozenset({"error", "fail", "skipped"})
 class Jobs:
     """What there is to do, and how: `run` does a node's work, `skip` makes the result of one that is left out.
 
-    `parents` lists every node, parents first, with those that it waits for. `skip` gets the node that failed, or
-    nothing where the run stopped.
+    `parents` lists every node with those that it waits for. `skip` gets the node that failed, or nothing where the run
+    stopped. Once `stop` is set, nothing new starts.
     """
 
     parents: Mapping[str, Sequence[str]]
     run: Callable[[str], NodeResult]
     skip: Callable[[str, str | None], NodeResult]
-    interrupt: Callable[[], None]
+    stop: threading.Event
 
 
 def run_jobs(jobs: Jobs, threads: int, *, fail_fast: bool = False) -> Iterator[NodeResult]:
-    """Run all jobs and yield their results as they end.
-
-    Raises:
-        KeyboardInterrupt: after the running jobs have ended; all results have been yielded.
-    """
+    """Run all jobs and yield their results as they end; every node has exactly one, also where the run stops early."""
     queue = _Queue(jobs)
     running: dict[Future[NodeResult], str] = {}
-    interrupted: KeyboardInterrupt | None = None
-    is_stopping = False
     with ThreadPoolExecutor(threads, thread_name_prefix="fsbuild") as pool:
-        while running or (queue.ready and not is_stopping):
-            try:
-                while queue.ready and len(running) < threads and not is_stopping:
-                    name = queue.ready.popleft()
-                    running[pool.submit(jobs.run, name)] = name
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-            except KeyboardInterrupt as exc:
-                interrupted, is_stopping = exc, True
-                jobs.interrupt()
-                continue
+        while running or (queue.ready and not jobs.stop.is_set()):
+            while queue.ready and len(running) < threads and not jobs.stop.is_set():
+                name = queue.ready.popleft()
+                running[pool.submit(jobs.run, name)] = name
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 result = future.result()
-                is_stopping = is_stopping or (fail_fast and result.status in _FAILED)
+                if fail_fast and result.status in _FAILED:
+                    jobs.stop.set()
                 yield from queue.settle(running.pop(future), result)
     yield from queue.leave()
-    if interrupted is not None:
-        raise interrupted
 
 
 class _Queue:

@@ -91,6 +91,15 @@ def describe(unique_id: str, work: Work) -> NodeResult:
     return NodeResult(unique_id, f"{source.source_name}.{source.name}", "source", "source", "skipped")
 
 
+def path_of(unique_id: str, work: Work) -> str:
+    """Name the file that a node is written in."""
+    if unique_id in work.models:
+        return work.models[unique_id].rendered.model.path
+    if unique_id in work.seeds:
+        return work.seeds[unique_id].path
+    return work.sources[unique_id].place.file
+
+
 def checks_of(unique_id: str, work: Work) -> tuple[Check, ...]:
     """List the checks of a node."""
     if unique_id in work.models:

@@ -1,0 +1,71 @@
+"""Events in, one JSON object on one line for each out: its name, the time, the run, and the fields of its value.
+
+Each fact is told once: `run_finished` counts the results by status, and does not repeat them. What JSON has no form
+for (times, decimals, NaN) is text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from fsbuild.values import Event, NodeFinished, NodeStarted, RunFinished, RunResult, RunStarted
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_NAMES = {
+    RunStarted: "run_started",
+    NodeStarted: "node_started",
+    NodeFinished: "node_finished",
+    RunFinished: "run_finished",
+}
+
+
+class JsonLines:
+    """Encodes the events of one run; remembers its id, which not every event carries."""
+
+    def __init__(self, clock: Callable[[], dt.datetime]) -> None:
+        self._clock = clock
+        self._run_id: str | None = None
+
+    def encode(self, event: Event) -> str:
+        """Write an event as one line of JSON, without the line break."""
+        if isinstance(event, RunStarted):
+            self._run_id = event.run_id
+        time = self._clock().astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        told: dict[str, object] = {"event": _NAMES[type(event)], "time": time, "run_id": self._run_id}
+        told |= {"result": _outcome(event.result)} if isinstance(event, RunFinished) else _fields(event)
+        return json.dumps(told, allow_nan=False)
+
+
+def _outcome(result: RunResult) -> dict[str, object]:
+    return {
+        "command": result.command,
+        "run_id": result.run_id,
+        "elapsed_s": result.elapsed_s,
+        "interrupted": result.interrupted,
+        "is_success": result.is_success,
+        "counts": dict(Counter(node.status for node in result.results)),
+    }
+
+
+def _fields(value: DataclassInstance) -> dict[str, object]:
+    return {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+
+
+def _to_json(value: object) -> object:
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return {str(key): _to_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_to_json(one) for one in value]
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
