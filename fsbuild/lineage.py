@@ -10,11 +10,12 @@ the columns that it has and the input columns that steer which rows it has.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,11 +28,11 @@ from fsbuild.values import ColumnEdge, ColumnType, Lineage, Relation
 _COPIED, _TRANSFORMED, _AGGREGATED = 0, 1, 2
 _KINDS: tuple[Literal["copied", "transformed", "aggregated"], ...] = ("copied", "transformed", "aggregated")
 # Aggregates of DuckDB that sqlglot reads as plain functions; a test compares them with the engine's own list.
-_AGGREGATES = frozenset(
-    "arbitrary arg_max_null arg_max_nulls_last arg_min_null arg_min_nulls_last bitstring_agg count_star entropy favg"
-    " fill fsum histogram histogram_exact kahan_sum kurtosis_pop mad mean product rank_dense reservoir_quantile sem"
-    " sum_no_overflow sumkahan".split()
-)
+_AGGREGATES = {
+    *("arbitrary", "arg_max_null", "arg_max_nulls_last", "arg_min_null", "arg_min_nulls_last", "bitstring_agg"),
+    *("count_star", "entropy", "favg", "fill", "fsum", "histogram", "histogram_exact", "kahan_sum", "kurtosis_pop"),
+    *("mad", "mean", "product", "rank_dense", "reservoir_quantile", "sem", "sum_no_overflow", "sumkahan"),
+}
 # What `unnest` makes one column of; a struct would become one column for each of its fields.
 _LISTS = (exp.Array, exp.ArrayAgg, exp.ArrayDistinct, exp.ArrayFilter, exp.GenerateSeries, exp.Split, exp.Transform)
 
@@ -78,7 +79,8 @@ class _Source:
 
     schema: str | None
     name: str
-    columns: Mapping[str, _Origins]
+    columns: Sequence[_Column]
+    by_key: Mapping[str, _Origins]
 
 
 @dataclass(slots=True)
@@ -91,8 +93,10 @@ class _Scope:
     sources: list[_Source] = field(default_factory=list)
     merged: dict[str, _Origins] = field(default_factory=dict)  # the columns of USING and NATURAL joins
     aliases: dict[str, _Origins] = field(default_factory=dict)
-    columns: list[_Column] = field(default_factory=list)  # what `*` means
+    columns: Sequence[_Column] = ()  # what `*` means
     filters: set[_Cell] = field(default_factory=set)
+    chosen: _Column | None = None  # what COLUMNS stands for in one of the columns that it expands to
+    expanded: list[_Column] = field(default_factory=list)  # what a COLUMNS met on the way expands to
 
     def child(self, ctes: Mapping[str, Callable[[], _Traced]] | None = None) -> _Scope:
         """A scope within this one."""
@@ -103,18 +107,18 @@ class _Scope:
         for at, schema in ((1, None), (2, parts[0])):
             if len(parts) > at:
                 tables = [s for s in self.sources if s.name == parts[at - 1] and schema in (None, s.schema)]
-                if len(tables) == 1 and parts[at] in tables[0].columns:
-                    return tables[0].columns[parts[at]], len(parts) == at + 1
+                if len(tables) == 1 and parts[at] in tables[0].by_key:
+                    return tables[0].by_key[parts[at]], len(parts) == at + 1
         found = self._find_column(parts[0])
         if found is not None:
             return found, len(parts) == 1
-        rows = [source.columns.values() for source in self.sources if source.name == parts[0]]
-        return (_merge(*itertools.chain.from_iterable(rows)), False) if rows and len(parts) == 1 else None
+        row = [c.origins for s in self.sources for c in s.columns if s.name == parts[0] and len(parts) == 1]
+        return (_merge(*row), False) if row else None
 
     def _find_column(self, name: str) -> _Origins | None:
         if name in self.merged:
             return self.merged[name]
-        found = [source.columns[name] for source in self.sources if name in source.columns]
+        found = [source.by_key[name] for source in self.sources if name in source.by_key]
         if len(found) > 1:
             raise _UnknownError(f"column '{name}' is ambiguous")
         return found[0] if found else self.aliases.get(name)
@@ -188,18 +192,20 @@ def _trace_query(query: exp.Expr, outer: _Scope, recursive: exp.TableAlias | Non
     if isinstance(query, exp.SetOperation):
         traced = _trace_set_operation(query, env, recursive)
     elif isinstance(query, exp.Subquery):
-        traced = _Traced(_trace_item(query, scope), scope.filters)
+        traced = _trace_query(query.this, env)
     elif isinstance(query, exp.Values):
         rows = [[_origins(value, scope) for value in row.expressions] for row in query.expressions]
-        traced = _Traced([_Column(f"col{i}", _merge(*cells)) for i, cells in enumerate(zip(*rows, strict=True))])
+        columns = [_Column(f"col{i}", _merge(*cells)) for i, cells in enumerate(zip(*rows, strict=True))]
+        traced = _Traced(columns, scope.filters)
     elif isinstance(query, exp.Pivot):
-        scope.columns = _trace_item(query.this, scope)
-        traced = _Traced(_pivot(query, scope), scope.filters)
+        traced = _pivot(query, _relation(query.this, env)[2], env)
     else:
-        raise _UnknownError(f"{query.key} is not understood")
-    scope = _Scope(outer.inputs, env.ctes, outer, [_source(None, "", traced.columns)], filters={*traced.filters})
+        raise _UnknownError(f"{query.key.upper()} is not understood")
+    scope = env.child()
+    scope.sources.append(_source(None, "", traced.columns))
+    scope.filters.update(traced.filters)
     _order_and_limit(query, traced.columns, scope)
-    return _Traced(traced.columns, scope.filters)
+    return _Traced(traced.columns, frozenset(scope.filters))
 
 
 def _trace_cte(cte: exp.CTE, env: _Scope, is_recursive: bool) -> _Traced:  # noqa: FBT001 - bound by partial
@@ -318,26 +324,357 @@ def _steer(expression: exp.Expr | None, scope: _Scope) -> None:
 
 
 def _source(schema: str | None, name: str, columns: Iterable[_Column]) -> _Source:
-    """Name a relation; of two columns with one name the second is called a_1, as the engine does."""
-    found: dict[str, _Origins] = {}
+    """Name a relation; of several columns named a the second is called a_1, as the engine does."""
+    named: list[_Column] = []
+    by_key: dict[str, _Origins] = {}
     for column in columns:
-        if column.key is not None:
-            numbered = (f"{column.key}_{i}" for i in itertools.count(1))
-            found[next(n for n in itertools.chain((column.key,), numbered) if n not in found)] = column.origins
-    return _Source(schema, name, found)
+        unique = column
+        for i in itertools.count(1):
+            if unique.key not in by_key:
+                break
+            unique = _Column(f"{column.name}_{i}", column.origins)
+        named.append(unique)
+        if unique.key is not None:
+            by_key[unique.key] = unique.origins
+    return _Source(schema, name, named, by_key)
 
 
-def _trace_item(item: exp.Expr, scope: _Scope) -> list[_Column]:
-    """Enter an item of a FROM clause into the scope, with what is joined to it; its columns are what `*` means."""
-    if isinstance(item, exp.Subquery) and isinstance(item.this, exp.Table):
+def _trace_item(item: exp.Expr, scope: _Scope) -> Sequence[_Column]:
+    """Enter an item of FROM into the scope, with all that is joined to it; its columns are what `*` means."""
+    if isinstance(item, exp.Subquery) and isinstance(item.this, (exp.Table, exp.Subquery)):
         columns = _trace_item(item.this, scope)
     else:
         schema, name, traced = _relation(item, scope)
         alias = item.args.get("alias")
         traced = _rename(traced, alias)
-        scope.filters.update(traced.filters)
-        source = _source(None if alias and alias.name else schema, (alias and alias.name.lower()) or name, traced.columns)
+        for pivot in item.args.get("pivots") or ():
+            traced, alias = _pivot(pivot, traced, scope), pivot.args.get("alias") or alias
+        is_renamed = alias is not None and bool(alias.name)
+        source = _source(None if is_renamed else schema, alias.name.lower() if is_renamed else name, traced.columns)
         scope.sources.append(source)
-        names = iter(source.columns)
-        columns = [_Column(c.name if c.key == n else n, c.origins) ...]
+        scope.filters.update(traced.filters)
+        columns = source.columns
+    for join in item.args.get("joins") or ():
+        columns = _join(columns, join, scope)
     return columns
+
+
+def _relation(item: exp.Expr, scope: _Scope) -> tuple[str | None, str, _Traced]:
+    """Trace what an item of FROM reads: the schema and name by which columns may refer to it, and its columns."""
+    if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
+        name, schema = item.name.lower(), item.db.lower()
+        if not schema and name in scope.ctes:
+            return None, name, scope.ctes[name]()
+        read = scope.inputs.get((schema, name))
+        if read is None or item.catalog:
+            raise _UnknownError(f"it reads '{item.name}', which is none of its inputs")
+        return schema, name, _Traced([_Column(c.name, {(read.unique_id, c.name): _COPIED}) for c in read.columns])
+    if isinstance(item, exp.Table):
+        return _relation(item.this, scope)
+    if isinstance(item, exp.Lateral):
+        return _relation(item.this, scope)
+    if isinstance(item, (exp.Unnest, exp.GenerateSeries)):
+        return _generated(item, scope)
+    if isinstance(item, (exp.Query, exp.Values)):
+        return None, "", _trace_query(item, scope)
+    raise _UnknownError(f"the columns of {item.name or item.key}() are not known")
+
+
+def _generated(item: exp.Unnest | exp.GenerateSeries, scope: _Scope) -> tuple[None, str, _Traced]:
+    """Trace a function that makes rows: its arguments make the values, and how many there are."""
+    if isinstance(item, exp.Unnest):
+        name, arguments = "unnest", item.expressions
+        for argument in arguments:
+            _require_list(argument, scope)
+    else:
+        name, arguments = ("range" if item.args.get("is_end_exclusive") else "generate_series"), [item]
+    values = [_merge(_origins(argument, scope), at_least=_TRANSFORMED) for argument in arguments]
+    columns = [_Column(name, origins) for origins in values]
+    if item.args.get("offset"):
+        columns.append(_Column("ordinality", {}))
+    return None, name, _Traced(columns, _merge(*values))
+
+
+def _require_list(argument: exp.Expr, scope: _Scope) -> None:
+    """Refuse to unnest what may be a struct, which becomes one column for each of its fields."""
+    if isinstance(argument, exp.Column):
+        types = {(i.unique_id, c.name): c.type for i in scope.inputs.values() for c in i.columns}
+        origins = _origins(argument, scope)
+        if origins and all(types[cell].endswith("]") and rank == _COPIED for cell, rank in origins.items()):
+            return
+    elif isinstance(argument, _LISTS):
+        return
+    raise _UnknownError("it unnests what may be a struct")
+
+
+def _join(left: Sequence[_Column], join: exp.Join, scope: _Scope) -> Sequence[_Column]:
+    before = len(scope.sources)
+    right = _trace_item(join.this, scope)
+    _steer(join.args.get("on"), scope)
+    lefts, rights = ({c.key: c.origins for c in reversed(side) if c.key is not None} for side in (left, right))
+    keys = [identifier.name.lower() for identifier in join.args.get("using") or ()]
+    if join.method == "NATURAL":
+        keys = [key for key in lefts if key in rights]
+    if any(key not in lefts or key not in rights for key in keys):
+        raise _UnknownError("a column of USING cannot be found")
+    merged = {key: _merge_sides(lefts[key], rights[key], join) for key in keys}
+    scope.filters.update(cell for key in keys for cell in (*lefts[key], *rights[key]))
+    scope.merged.update(merged)
+    kept = [_Column(c.name, merged[c.key]) if c.key in merged else c for c in left]
+    if join.kind in ("SEMI", "ANTI"):
+        del scope.sources[before:]
+        return kept
+    return [*kept, *(c for c in right if c.key not in merged)]
+
+
+def _merge_sides(left: _Origins, right: _Origins, join: exp.Join) -> _Origins:
+    """What a column of USING is: the side that always has a row, either where they are equal, or a coalesce."""
+    if join.side == "FULL":
+        return _merge(left, right, at_least=_TRANSFORMED)
+    if join.side == "RIGHT":
+        return right
+    return left if join.side or join.kind in ("SEMI", "ANTI") or join.method == "ASOF" else _merge(left, right)
+
+
+def _pivot(pivot: exp.Pivot, traced: _Traced, env: _Scope) -> _Traced:
+    scope, args = env.child(), pivot.args
+    scope.columns, scope.filters = traced.columns, {*traced.filters}
+    scope.sources.append(_source(None, pivot.this.alias_or_name.lower() if pivot.this else "", traced.columns))
+    if args.get("unpivot"):
+        return _unpivot(pivot, scope)
+    fields, aggregates = args.get("fields") or pivot.expressions, args.get("using") or pivot.expressions
+    if fields is aggregates or not all(isinstance(one, exp.In) and one.expressions for one in fields):
+        raise _UnknownError("PIVOT takes its columns from the data")
+    values = [_origins(aggregate, scope) for aggregate in aggregates]
+    used = {c.name.lower() for part in (*aggregates, *(one.this for one in fields)) for c in part.find_all(exp.Column)}
+    group = args.get("group")
+    groups = (
+        [column for key in group.expressions for column in _project(key, scope)]
+        if group is not None
+        else [column for column in traced.columns if column.key not in used]
+    )
+    for one in fields:
+        _steer(one.this, scope)
+    scope.filters.update(cell for column in groups for cell in column.origins)
+    count = math.prod(len(one.expressions) for one in fields)
+    names = [i.name for i in args.get("columns") or ()] or [None] * count * len(values)
+    made = [_Column(name, origins) for name, origins in zip(names, values * count, strict=True)]
+    return _Traced([*groups, *made], scope.filters)
+
+
+def _unpivot(pivot: exp.Pivot, scope: _Scope) -> _Traced:
+    """Turn columns into rows: their names into one column, their values into another; NULLs are left out."""
+    into = pivot.args.get("into")
+    name, values, chosen = (
+        (into.this, into.expressions, pivot.expressions)
+        if into is not None
+        else (pivot.args["fields"][0].this, pivot.expressions, pivot.args["fields"][0].expressions)
+    )
+    if len(values) != 1 or any(isinstance(one, exp.Tuple) for one in chosen):
+        raise _UnknownError("UNPIVOT into several columns is not understood")
+    turned = [column for one in chosen for column in _project(one.unalias(), scope)]
+    keys = {column.key for column in turned}
+    value = _merge(*(column.origins for column in turned))
+    scope.filters.update(value)
+    rest = [column for column in scope.columns if column.key not in keys]
+    return _Traced([*rest, _Column(name.name, {}), _Column(values[0].name, value)], scope.filters)
+
+
+# --- expressions -----------------------------------------------------------------------------------------------------
+
+
+def _project(projection: exp.Expr, scope: _Scope) -> list[_Column]:
+    """Trace what one item of a SELECT list makes: a column, or several where it has a star or COLUMNS."""
+    inner = projection.unalias()
+    if isinstance(inner, exp.Star) or (isinstance(inner, exp.Column) and isinstance(inner.this, exp.Star)):
+        return _star(inner, scope)
+    if isinstance(inner, exp.Explode) and projection.find_ancestor(exp.Query) is not projection.root():
+        _require_list(inner.this, scope)
+    origins = _origins(inner, scope)
+    if scope.expanded:
+        expanded, is_alias = [*scope.expanded], inner is not projection
+        scope.expanded.clear()
+        each = [(column, _origins(inner, dataclasses.replace(scope, chosen=column))) for column in expanded]
+        return [_Column(None if is_alias else column.name, found) for column, found in each]
+    if inner is not projection:
+        scope.aliases[projection.alias.lower()] = origins
+        return [_Column(projection.alias, origins)]
+    plain = inner.unnest()
+    return [_Column(plain.name if isinstance(plain, exp.Column) else None, origins)]
+
+
+def _star(star: exp.Expr, scope: _Scope) -> list[_Column]:
+    """Expand `*` or `t.*` with EXCLUDE, REPLACE and RENAME."""
+    columns, star = (_row(star, scope), star.this) if isinstance(star, exp.Column) else (scope.columns, star)
+    excluded, args = star.args.get("except_") or (), star.args
+    if args.get("ilike") or any(isinstance(one, exp.Column) and one.table for one in excluded):
+        raise _UnknownError("a star with conditions is not understood")
+    gone = {one.name.lower() for one in excluded}
+    replaced = {one.alias.lower(): _origins(one.this, scope) for one in args.get("replace") or ()}
+    renamed = {one.this.name.lower(): one.alias for one in args.get("rename") or ()}
+    return [
+        _Column(renamed.get(c.key or "", c.name), replaced.get(c.key or "", c.origins))
+        for c in columns
+        if c.key not in gone
+    ]
+
+
+def _row(star: exp.Column, scope: _Scope) -> Sequence[_Column]:
+    found = [source for source in scope.sources if source.name == star.table.lower()]
+    if len(found) != 1:
+        raise _UnknownError(f"'{star.table}.*' cannot be resolved")
+    return found[0].columns
+
+
+def _origins(expression: exp.Expr, scope: _Scope) -> _Origins:
+    """Find where the value of an expression comes from; what steers it on the way goes into the scope's filters."""
+    found: _Origins = {}
+    stack = [(expression, _COPIED)]
+    while stack:
+        node, rank = stack.pop()
+        special = _SPECIAL.get(type(node))
+        if special is not None:
+            for cell, own in special(node, scope).items():
+                found[cell] = max(own, rank, found.get(cell, own))
+            continue
+        if not isinstance(node, (exp.Paren, exp.Alias)):
+            rank = _AGGREGATED if _is_aggregate(node) else max(rank, _TRANSFORMED)
+        stack.extend((child, rank) for child in node.iter_expressions())
+    return found
+
+
+def _is_aggregate(node: exp.Expr) -> bool:
+    return isinstance(node, (exp.AggFunc, exp.WithinGroup)) or (
+        isinstance(node, exp.Anonymous) and node.name.lower() in _AGGREGATES
+    )
+
+
+def _resolve(parts: Sequence[str], scope: _Scope) -> _Origins:
+    level: _Scope | None = scope
+    while level is not None:
+        if (found := level.find(parts)) is not None:
+            origins, is_whole = found
+            return origins if is_whole else _merge(origins, at_least=_TRANSFORMED)
+        level = level.outer
+    raise _UnknownError(f"column '{'.'.join(parts)}' cannot be resolved")
+
+
+def _column(node: exp.Expr, scope: _Scope) -> _Origins:
+    if isinstance(node.this, exp.Star):
+        return _merge(*(column.origins for column in _row(node, scope)), at_least=_TRANSFORMED)
+    return _resolve([part.name.lower() for part in node.parts], scope)
+
+
+def _dot(node: exp.Expr, scope: _Scope) -> _Origins:
+    """Trace `value.field` and `value.function(…)`, whose value may be a column that is written as mere names."""
+    rank, methods, parts = _TRANSFORMED, [], []
+    while isinstance(node, exp.Dot):
+        if isinstance(node.expression, exp.Identifier):
+            parts.append(node.expression.name.lower())
+        else:
+            methods.append(_origins(node.expression, scope))
+            by_name = exp.FUNCTION_BY_NAME.get(node.expression.name.upper())
+            is_aggregate = _is_aggregate(node.expression) or (by_name is not None and issubclass(by_name, exp.AggFunc))
+            rank, parts = _AGGREGATED if is_aggregate else rank, []
+        node = node.this
+    names = [node.name.lower(), *reversed(parts)]
+    value = _resolve(names, scope) if isinstance(node, exp.Identifier) else _origins(node, scope)
+    return _merge(value, *methods, at_least=rank)
+
+
+def _subquery(node: exp.Expr, scope: _Scope) -> _Origins:
+    traced = _trace_query(node, scope)
+    scope.filters.update(traced.filters)
+    return _merge(*(column.origins for column in traced.columns))
+
+
+def _exists(node: exp.Expr, scope: _Scope) -> _Origins:
+    """EXISTS is made of nothing but what steers its query."""
+    return dict.fromkeys(_trace_query(node.this, scope).filters, _TRANSFORMED)
+
+
+def _steered(node: exp.Expr, scope: _Scope) -> _Origins:
+    """Trace a window function, an aggregate's FILTER or its ORDER BY: `this` is the value, all else steers it."""
+    value = node.this
+    rest = [child for child in node.iter_expressions() if child is not value]
+    if value is None:  # WITHIN GROUP (ORDER BY value)
+        return _merge(*(_origins(child, scope) for child in rest))
+    for child in rest:
+        _steer(child, scope)
+    return _merge(_origins(value, scope), at_least=_AGGREGATED if isinstance(node, exp.Window) else _COPIED)
+
+
+def _count(node: exp.Expr, scope: _Scope) -> _Origins:
+    """The star of count(*) is not a value."""
+    values = [child for child in node.iter_expressions() if not child.is_star]
+    return _merge(*(_origins(value, scope) for value in values), at_least=_AGGREGATED)
+
+
+def _unnested(node: exp.Expr, scope: _Scope) -> _Origins:
+    """Unnesting makes as many rows of each row as there are values."""
+    origins = _merge(*(_origins(child, scope) for child in node.iter_expressions()), at_least=_TRANSFORMED)
+    scope.filters.update(origins)
+    return origins
+
+
+def _lambda(node: exp.Expr, scope: _Scope) -> _Origins:
+    """Trace `x -> x + a`. sqlglot reads the JSON path `a -> '$.b'` as one too, so that `a` may be a column."""
+    found = []
+    for parameter in node.expressions:
+        try:
+            found.append(_resolve([parameter.name.lower()], scope))
+        except _UnknownError:
+            found.append({})
+    names = {p.name.lower(): origins for p, origins in zip(node.expressions, found, strict=True)}
+    inner = dataclasses.replace(scope, merged={**scope.merged, **names})
+    return _merge(*found, _origins(node.this, inner), at_least=_TRANSFORMED)
+
+
+def _comprehension(node: exp.Expr, scope: _Scope) -> _Origins:
+    inner = dataclasses.replace(scope, merged={**scope.merged, node.expression.name.lower(): {}})
+    inside = [_origins(part, inner) for part in (node.this, node.args.get("condition")) if part is not None]
+    return _merge(_origins(node.args["iterator"], scope), *inside, at_least=_TRANSFORMED)
+
+
+def _columns(node: exp.Expr, scope: _Scope) -> _Origins:
+    """Trace COLUMNS: one of the columns that it stands for, or the first time all of them, noting which they are."""
+    if scope.chosen is not None and not node.args.get("unpack"):
+        return scope.chosen.origins
+    matching = _matching(node.this, scope)
+    if not node.args.get("unpack"):
+        scope.expanded[:] = matching
+    return _merge(*(column.origins for column in matching))
+
+
+def _matching(pattern: exp.Expr, scope: _Scope) -> list[_Column]:
+    if pattern.is_star:
+        return _star(pattern, scope)
+    if isinstance(pattern, exp.Literal) and all(column.name is not None for column in scope.columns):
+        return [column for column in scope.columns if re.search(pattern.name, column.name or "")]
+    raise _UnknownError("COLUMNS of an expression is not understood")
+
+
+def _refused(node: exp.Expr, _: _Scope) -> _Origins:
+    raise _UnknownError(f"{node.sql('duckdb')} is not understood here")
+
+
+_SPECIAL: Mapping[type[exp.Expr], Callable[[Any, _Scope], _Origins]] = {
+    exp.Column: _column,
+    exp.Dot: _dot,
+    exp.Select: _subquery,
+    exp.Subquery: _subquery,
+    exp.Union: _subquery,
+    exp.Intersect: _subquery,
+    exp.Except: _subquery,
+    exp.Exists: _exists,
+    exp.Window: _steered,
+    exp.Filter: _steered,
+    exp.Order: _steered,
+    exp.Count: _count,
+    exp.Explode: _unnested,
+    exp.Lambda: _lambda,
+    exp.Comprehension: _comprehension,
+    exp.Columns: _columns,
+    exp.Star: _refused,
+    exp.PositionalColumn: _refused,
+}

@@ -20,4 +20,4 @@ def format_problems(problems: Sequence[Problem], *, color: bool) -> str:
 
 def problem_text(problem: Problem) -> str:
     """Write a problem with its place, excerpt and hint; what a file holds cannot command the terminal."""
-    return visible(str(problem), kept="\n\t")
+    return visible(str(problem).expandtabs(4), kept="\n")

@@ -1,0 +1,20 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='merge',
+        unique_key=['carrier', 'landed_on'],
+    )
+}}
+-- An airline's day. A landing can be reported late, so an increment computes the last days again, each of them whole;
+-- what is reported more than three days late takes `fsbuild run --full-refresh`.
+select
+    carrier,
+    cast(landed_at as date) as landed_on,
+    count(*) as flights,
+    avg(arr_delay) as arr_delay_mean,
+    max(arr_delay) as arr_delay_max
+from {{ ref('landed_flights') }}
+{% if is_incremental() %}
+where cast(landed_at as date) >= (select max(landed_on) - 3 from {{ this }})
+{% endif %}
+group by carrier, landed_on

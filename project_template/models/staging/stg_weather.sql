@@ -1,0 +1,12 @@
+-- Hourly weather at the three airports. An observation of an hour is counted as known when that hour is over.
+select
+    origin,
+    time_hour as observed_at,
+    time_hour + interval 1 hour as known_at,
+    temp,
+    dewp as dew_point,
+    humid as humidity,
+    wind_speed,
+    precip as precipitation,
+    visib as visibility
+from {{ source('nyc', 'weather') }}
