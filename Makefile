@@ -11,7 +11,13 @@ SOURCES := $(shell find fsbuild project_template -type f -not -path '*/__pycache
 demo: .venv/.installed
 	@test -d demo || $(BIN)/fsbuild init demo
 	@$(BIN)/fsbuild run --project-dir demo
-	@$(BIN)/python -m fsbuild.template demo
+	@echo
+	@echo "The tables are Delta tables in demo/lake/main/, their lineage is in demo/target/lineage.md. Next:"
+	@echo "  cd demo && source ../$(BIN)/activate"
+	@echo "  fsbuild show carrier_delay_7d        some rows of a feature"
+	@echo "  fsbuild history carrier_delay_7d     the versions of its table"
+	@echo "  fsbuild plan                         what a run would do now, and why"
+	@echo "Then change a model in demo/models/ and run 'fsbuild run' again; demo/README.md tells about the data."
 
 test: check
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fsbuild.version import __version__
+
 if TYPE_CHECKING:
     from fsbuild.api import Project, RunOptions, Selection
     from fsbuild.errors import FsbuildError
 
-__version__ = "0.1.0"
 __all__ = ["FsbuildError", "Project", "RunOptions", "Selection", "__version__"]
 
 

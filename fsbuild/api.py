@@ -33,6 +33,7 @@ from fsbuild.pipeline import (
     write_compiled,
 )
 from fsbuild.values import Event, GraphNode, Model, Moment, Plan, RunResult, Seed, Source
+from fsbuild.version import __version__
 
 if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
@@ -222,10 +223,7 @@ class Project:
 
     def debug(self) -> Table:
         """Check that the project, its profile, its lake and the engine work; return what was found."""
-        import deltalake
-        import duckdb
-
-        import fsbuild
+        from importlib.metadata import version
 
         draft = self._draft()
         project = draft.project
@@ -237,9 +235,9 @@ class Project:
         return Table(
             ("what", "found"),
             (
-                ("fsbuild", fsbuild.__version__),
-                ("duckdb", duckdb.__version__),
-                ("deltalake", deltalake.__version__),
+                ("fsbuild", __version__),
+                ("duckdb", version("duckdb")),
+                ("deltalake", version("deltalake")),
                 ("project", f"{project.name} in {project.root}"),
                 ("target", f"{project.target.name} of profile {project.target.profile}"),
                 ("lake", project.target.lake),

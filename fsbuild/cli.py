@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import click
 
-import fsbuild
+from fsbuild.version import __version__
 
 if TYPE_CHECKING:
     from fsbuild.api import Project, RunOptions, Selection, Table
@@ -186,7 +186,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
 
 
 @click.group(context_settings=_CONTEXT)
-@click.version_option(fsbuild.__version__, "-V", "--version", prog_name="fsbuild", message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", prog_name="fsbuild", message="%(prog)s %(version)s")
 def cli() -> None:
     r"""Turn SQL models into checked Delta tables of machine-learning features.
 

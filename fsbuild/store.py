@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fsbuild
 from fsbuild.errors import ConflictError, Problem, StoreError
 from fsbuild.values import Commit, Relation, TableRows, TableState, quote
+from fsbuild.version import __version__
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -290,7 +290,7 @@ def _properties(commit: Commit, *, has_data_change: bool = True) -> CommitProper
     from deltalake import CommitProperties, Transaction
 
     metadata = {
-        f"{_PREFIX}version": fsbuild.__version__,
+        f"{_PREFIX}version": __version__,
         f"{_PREFIX}run_id": commit.run_id,
         f"{_PREFIX}fingerprint": commit.fingerprint,
         f"{_PREFIX}inputs": json.dumps(dict(commit.inputs), sort_keys=True),
