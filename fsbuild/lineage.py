@@ -35,6 +35,11 @@ _AGGREGATES = {
 }
 # What `unnest` makes one column of; a struct would become one column for each of its fields.
 _LISTS = (exp.Array, exp.ArrayAgg, exp.ArrayDistinct, exp.ArrayFilter, exp.GenerateSeries, exp.Split, exp.Transform)
+# The clauses of a SELECT that are traced; `sample` picks rows without looking at them.
+_CLAUSES = {
+    *("with_", "expressions", "from_", "joins", "where", "group", "having", "qualify", "windows", "distinct"),
+    *("order", "limit", "offset", "sample"),
+}
 
 _Cell = tuple[str, str]  # an input's unique id, and the name of one of its columns
 _Origins = dict[_Cell, int]  # where a value comes from, and the strongest way in which it does
@@ -121,7 +126,11 @@ class _Scope:
         found = [source.by_key[name] for source in self.sources if name in source.by_key]
         if len(found) > 1:
             raise _UnknownError(f"column '{name}' is ambiguous")
-        return found[0] if found else self.aliases.get(name)
+        if found or name not in self.aliases:
+            return found[0] if found else None
+        # An alias, or a column of a query around this one: which of them is the engine's to know.
+        around = _look_up([name], self.outer)
+        return self.aliases[name] if around is None else _merge(self.aliases[name], around)
 
 
 def trace_lineage(sql: str, inputs: Sequence[Input], columns: Sequence[ColumnType]) -> Lineage:
@@ -263,8 +272,8 @@ def _trace_select(select: exp.Select, env: _Scope) -> _Traced:
         scope.columns = _trace_item(from_.this, scope)
     for join in args.get("joins") or ():
         scope.columns = _join(scope.columns, join, scope)
-    if args.get("laterals"):
-        raise _UnknownError("LATERAL VIEW is not understood")
+    if strange := {clause for clause, value in args.items() if value} - _CLAUSES:
+        raise _UnknownError(f"the clause {min(strange).upper()} is not understood")
     projected = [(projection, _project(projection, scope)) for projection in select.expressions]
     columns = [column for _, made in projected for column in made]
     for clause in ("where", "having", "qualify"):
@@ -283,7 +292,7 @@ def _trace_select(select: exp.Select, env: _Scope) -> _Traced:
         on = distinct.args.get("on")
         _steer_by(on.expressions if on else [exp.var("ALL")], columns, scope)
     _order_and_limit(select, columns, scope)
-    return _Traced(columns, scope.filters)
+    return _Traced(columns, frozenset(scope.filters))
 
 
 def _aggregates(projection: exp.Expr) -> bool:
@@ -349,8 +358,9 @@ def _trace_item(item: exp.Expr, scope: _Scope) -> Sequence[_Column]:
         traced = _rename(traced, alias)
         for pivot in item.args.get("pivots") or ():
             traced, alias = _pivot(pivot, traced, scope), pivot.args.get("alias") or alias
-        is_renamed = alias is not None and bool(alias.name)
-        source = _source(None if is_renamed else schema, alias.name.lower() if is_renamed else name, traced.columns)
+        if alias is not None and alias.name:
+            schema, name = None, alias.name.lower()
+        source = _source(schema, name, traced.columns)
         scope.sources.append(source)
         scope.filters.update(traced.filters)
         columns = source.columns
@@ -490,7 +500,7 @@ def _project(projection: exp.Expr, scope: _Scope) -> list[_Column]:
         return _star(inner, scope)
     if isinstance(inner, exp.Explode) and projection.find_ancestor(exp.Query) is not projection.root():
         _require_list(inner.this, scope)
-    origins = _origins(inner, scope)
+    origins = _column(inner, scope) if isinstance(inner, exp.Column) else _origins(inner, scope)
     if scope.expanded:
         expanded, is_alias = [*scope.expanded], inner is not projection
         scope.expanded.clear()
@@ -537,29 +547,42 @@ def _origins(expression: exp.Expr, scope: _Scope) -> _Origins:
             for cell, own in special(node, scope).items():
                 found[cell] = max(own, rank, found.get(cell, own))
             continue
-        if not isinstance(node, (exp.Paren, exp.Alias)):
-            rank = _AGGREGATED if _is_aggregate(node) else max(rank, _TRANSFORMED)
-        stack.extend((child, rank) for child in node.iter_expressions())
+        rank = max(rank, _AGGREGATED if _is_aggregate(node) else _strength(type(node)))
+        stack += [(child, rank) for child in node.iter_expressions()]
     return found
 
 
+@functools.cache
+def _strength(kind: type[exp.Expr]) -> int:
+    """What a kind of expression does to the values in it."""
+    if issubclass(kind, (exp.AggFunc, exp.WithinGroup)):
+        return _AGGREGATED
+    return _COPIED if issubclass(kind, (exp.Paren, exp.Alias)) else _TRANSFORMED
+
+
 def _is_aggregate(node: exp.Expr) -> bool:
-    return isinstance(node, (exp.AggFunc, exp.WithinGroup)) or (
-        isinstance(node, exp.Anonymous) and node.name.lower() in _AGGREGATES
-    )
+    is_named_so = isinstance(node, exp.Anonymous) and node.name.lower() in _AGGREGATES
+    return is_named_so or _strength(type(node)) == _AGGREGATED
+
+
+def _look_up(parts: Sequence[str], scope: _Scope | None) -> _Origins | None:
+    """Find what a name means in the innermost scope that knows it."""
+    while scope is not None:
+        if (found := scope.find(parts)) is not None:
+            origins, is_whole = found
+            return origins if is_whole else _merge(origins, at_least=_TRANSFORMED)
+        scope = scope.outer
+    return None
 
 
 def _resolve(parts: Sequence[str], scope: _Scope) -> _Origins:
-    level: _Scope | None = scope
-    while level is not None:
-        if (found := level.find(parts)) is not None:
-            origins, is_whole = found
-            return origins if is_whole else _merge(origins, at_least=_TRANSFORMED)
-        level = level.outer
-    raise _UnknownError(f"column '{'.'.join(parts)}' cannot be resolved")
+    found = _look_up(parts, scope)
+    if found is None:
+        raise _UnknownError(f"column '{'.'.join(parts)}' cannot be resolved")
+    return found
 
 
-def _column(node: exp.Expr, scope: _Scope) -> _Origins:
+def _column(node: exp.Column, scope: _Scope) -> _Origins:
     if isinstance(node.this, exp.Star):
         return _merge(*(column.origins for column in _row(node, scope)), at_least=_TRANSFORMED)
     return _resolve([part.name.lower() for part in node.parts], scope)
@@ -619,15 +642,9 @@ def _unnested(node: exp.Expr, scope: _Scope) -> _Origins:
 
 def _lambda(node: exp.Expr, scope: _Scope) -> _Origins:
     """Trace `x -> x + a`. sqlglot reads the JSON path `a -> '$.b'` as one too, so that `a` may be a column."""
-    found = []
-    for parameter in node.expressions:
-        try:
-            found.append(_resolve([parameter.name.lower()], scope))
-        except _UnknownError:
-            found.append({})
-    names = {p.name.lower(): origins for p, origins in zip(node.expressions, found, strict=True)}
+    names = {p.name.lower(): _look_up([p.name.lower()], scope) or {} for p in node.expressions}
     inner = dataclasses.replace(scope, merged={**scope.merged, **names})
-    return _merge(*found, _origins(node.this, inner), at_least=_TRANSFORMED)
+    return _merge(*names.values(), _origins(node.this, inner), at_least=_TRANSFORMED)
 
 
 def _comprehension(node: exp.Expr, scope: _Scope) -> _Origins:
@@ -636,7 +653,7 @@ def _comprehension(node: exp.Expr, scope: _Scope) -> _Origins:
     return _merge(_origins(node.args["iterator"], scope), *inside, at_least=_TRANSFORMED)
 
 
-def _columns(node: exp.Expr, scope: _Scope) -> _Origins:
+def _columns(node: exp.Columns, scope: _Scope) -> _Origins:
     """Trace COLUMNS: one of the columns that it stands for, or the first time all of them, noting which they are."""
     if scope.chosen is not None and not node.args.get("unpack"):
         return scope.chosen.origins

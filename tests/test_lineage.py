@@ -121,8 +121,8 @@ GOLDEN = [
     ("with unused as (select a from m.t where b > 0) select c from m.u", "c=u.c"),
     ("with x as (select id, a from m.t where b > 0) select p.a, q.id from x p join x q using (id)",
      "a=t.a id=t.id *: t.b t.id"),
-    ("with recursive r(n, d) as (select id, 0 from m.t union all select c, d + 1 from r join m.u on r.n = u.id)"
-     " select n from r", "n=t.id n=u.c *: t.id u.c u.id"),
+    ("with recursive r(n) as (select id from m.t union all select c from r join m.u on r.n = u.id) select n from r",
+     "n=t.id n=u.c *: t.id u.c u.id"),
     ("with recursive r as (select a as n from m.t union all select n + 1 from r where n < 3) from r",
      "n~t.a *: t.a"),
     # subqueries
@@ -150,7 +150,8 @@ GOLDEN = [
     ("select list_transform(l, lambda x: x + a) as r from m.t", "r~t.l r~t.a"),
     ("select [x + a for x in l if x > b] as r from m.t", "r~t.l r~t.a r~t.b"),
     ("select {'k': a, 'q': b} as r from m.t", "r~t.a r~t.b"),
-    ("select json_type(j -> '$.x') as r, a.abs() as x, a.max() as y from m.v group by all", "r~v.j x~v.a y#v.a *: v.j v.a"),
+    ("select json_type(j -> '$.x') as r, a.abs() as x, a.max() as y from m.v group by all",
+     "r~v.j x~v.a y#v.a *: v.j v.a"),
     ("select * from (values (1, 2)) w(p, q), m.u", "id=u.id c=u.c ts=u.ts"),
     ("values (1), ((select max(a) from m.t))", "col0#t.a"),
     # PIVOT
@@ -224,12 +225,25 @@ def test_says_unknown_and_why(engine: duckdb.DuckDBPyConnection, sql: str, reaso
     assert reason in lineage.unknown
 
 
-@pytest.mark.parametrize("sql", ["", "selec", "select 'x", "select 1; select 2", "select a from m.nope", "select nope from m.t",
-                                 "select id from m.t, m.u", "drop table m.t", f"select {'+'.join(['a'] * 5000)} from m.t",
-                                 "select a, b from m.t", "select b from m.t", f"select {'(' * 300}a{')' * 300} from m.t"])  # fmt: skip
+NOT_TRACEABLE = [
+    *("", ";", "selec", "select 'x", "select a frm m.t x y", "select 1; select 2", "drop table m.t", "pivot m.t on a"),
+    *("select a from m.nope", "select nope from m.t", "select id from m.t, m.u", "select a, b from m.t"),
+    *("select b from m.t", "select a from m.t union select a, b from m.t", "with c(p, q, r) as (select a) from c"),
+    "select " + "(" * 300 + "nope" + ")" * 300,
+    "from (" * 400 + "m.t" + ")" * 400,
+]
+
+
+@pytest.mark.parametrize("sql", NOT_TRACEABLE, ids=range(len(NOT_TRACEABLE)))
 def test_never_raises(sql: str) -> None:
     lineage = trace_lineage(sql, INPUTS, [ColumnType("x", "INTEGER")])
-    assert lineage.edges == () or lineage.unknown is None
+    assert lineage.edges == ()
+    assert lineage.unknown
+
+
+def test_a_long_expression_is_walked_without_recursion() -> None:
+    sql = f"select {'+'.join(['a'] * 3000)} as x from m.t where {' and '.join(['b > 0'] * 3000)}"
+    assert written(trace_lineage(sql, INPUTS, [ColumnType("x", "INTEGER")])) == {"x~t.a", "*t.b"}
 
 
 def test_edges_are_sorted_and_unique(engine: duckdb.DuckDBPyConnection) -> None:
@@ -269,7 +283,7 @@ VARIANTS = 2
 def worlds() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables as they are in schema `m`; in `m_t_a_0` and so on, with other values in that one column."""
     with duckdb.connect(config={"threads": 1}) as connection:
-        chance = random.Random(7)
+        chance = random.Random(7)  # noqa: S311 - test data
         rows = {name: [[_value(chance) for _ in columns] for _ in range(9)] for name, columns in SMALL.items()}
         _make_world(connection, "m", rows)
         for name, columns in SMALL.items():
@@ -284,9 +298,7 @@ def _value(chance: random.Random) -> int | None:
     return chance.choice([0, 1, 2, 3, 4, 5, None])
 
 
-def _make_world(
-    connection: duckdb.DuckDBPyConnection, schema: str, rows: dict[str, list[list[int | None]]]
-) -> None:
+def _make_world(connection: duckdb.DuckDBPyConnection, schema: str, rows: dict[str, list[list[int | None]]]) -> None:
     connection.execute(f"create schema {schema}")
     for name, columns in SMALL.items():
         connection.execute(f"create table {schema}.{name} ({', '.join(f'{c} integer' for c in columns)})")
@@ -309,7 +321,7 @@ class Grammar:
             ctes = [*ctes, (self.fresh("c"), [f"o{i}" for i in range(2)])]
             materialized = self.chance.choice(["", "materialized ", "not materialized "])
             inner = self.query(depth - 1, 2, ctes[:-1])
-            return f"with {ctes[-1][0]} as {materialized}({inner}) {self.query(depth - 1, width, ctes)}"
+            return f"with {ctes[-1][0]} as {materialized}({inner}) ({self.query(depth - 1, width, ctes)})"
         if depth > 0 and self.chance.random() < 0.2:
             operator = self.chance.choice(["union all", "union", "except", "intersect", "union all by name"])
             return f"({self.query(depth - 1, width, ctes)}) {operator} ({self.query(depth - 1, width, ctes)})"
@@ -345,7 +357,9 @@ class Grammar:
             return left, left_columns
         right, right_columns = self.item(depth, ctes)
         both = [*left_columns, *right_columns]
-        join = self.chance.choice(["join", "left join", "right join", "full join", "semi join", "anti join", "asof join"])
+        join = self.chance.choice(
+            ["join", "left join", "right join", "full join", "semi join", "anti join", "asof join"]
+        )
         inequality = f" and {self.chance.choice(left_columns)} >= {self.chance.choice(right_columns)}"
         on = f"{self.chance.choice(left_columns)} = {self.chance.choice(right_columns)}"
         visible = left_columns if join in ("semi join", "anti join") else both
@@ -403,10 +417,10 @@ def _multisets(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Counter[
     return [Counter(row[i] for row in rows) for i in range(2)]
 
 
-@settings(max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_what_changes_has_an_edge(worlds: duckdb.DuckDBPyConnection, seed: int) -> None:
-    sql = Grammar(random.Random(seed)).query(3, 2)
+    sql = Grammar(random.Random(seed)).query(3, 2)  # noqa: S311 - test data
     try:
         relation = worlds.sql(sql)
     except duckdb.Error:

@@ -1,0 +1,152 @@
+"""The template: it builds from nothing, its whole year too, and none of its features knows the future."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from fsbuild import Project
+from fsbuild.engine.connection import load_extension
+from fsbuild.template import copy_template
+
+WHOLE_YEAR = 336_776
+TABLES = {
+    "airlines",
+    "airports",
+    "carrier_day",
+    "carrier_delay_7d",
+    "delay_training",
+    "origin_weather",
+    "plane_history",
+    "route_delay_14d",
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = copy_template(tmp_path_factory.mktemp("template") / "flights")
+    assert Project(root).run().is_success
+    return root
+
+
+@pytest.fixture
+def lake(built: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The template's tables as another program reads them."""
+    connection = duckdb.connect()
+    load_extension(connection, "delta")
+    for folder in (built / "lake/main").iterdir():
+        connection.execute(f"create view {folder.name} as select * from delta_scan('{folder}')")
+    connection.execute(f"create view flights as select * from '{built}/data/flights.parquet'")
+    yield connection
+    connection.close()
+
+
+def test_it_is_small_and_carries_what_it_needs(built: Path) -> None:
+    shipped = Path(__file__).parents[1] / "project_template"
+    assert sum(file.stat().st_size for file in shipped.rglob("*") if file.is_file()) < 2_000_000
+    assert {folder.name for folder in (built / "lake/main").iterdir()} == TABLES
+
+
+def test_every_model_column_and_source_is_known_to_the_lineage(built: Path) -> None:
+    page = (built / "target/lineage.md").read_text(encoding="utf-8")
+    assert "unknown" not in page
+    assert "| landed_at | TIMESTAMP |" in page
+    assert "nyc.flights.arr_time (transformed)" in page
+
+
+def test_a_second_run_publishes_nothing(built: Path) -> None:
+    again = Project(built).run()
+    assert {node.status for node in again.results if node.kind in ("table", "incremental")} == {"unchanged"}
+
+
+# Each flight's landing, derived another way than the model does: from schedule and arrival delay. The scheduled
+# arrival is the first such time of day at the destination after the scheduled departure; January has no summer time.
+LANDINGS = """
+create temp table landings as
+select
+    carrier,
+    dep_delay,
+    scheduled_at + to_minutes(((sched_arr_time // 100) * 60 + sched_arr_time % 100 - local_minute + 2880) % 1440)
+        + to_minutes(arr_delay) as landed_at
+from (
+    select
+        flights.*,
+        time_hour + to_minutes(minute) as scheduled_at,
+        hour(time_hour + to_hours(airports.utc_offset)) * 60 + minute as local_minute
+    from flights
+    join airports on airports.airport = flights.dest
+)
+where arr_delay is not null
+"""
+
+
+def test_a_carriers_delay_counts_a_flight_from_its_landing_and_not_before(lake: duckdb.DuckDBPyConnection) -> None:
+    """Against a self-join that is as naive as can be, on some of the rows."""
+    lake.execute(LANDINGS)
+
+    compared, differing = lake.execute(
+        """
+        select count(*), count(*) filter (flights <> flights_7d or abs(mean - dep_delay_mean_7d) > 1e-9)
+        from (
+            select chosen.carrier, chosen.landed_at, chosen.flights_7d, chosen.dep_delay_mean_7d,
+                count(*) as flights, avg(landings.dep_delay) as mean
+            from (from carrier_delay_7d using sample 1% (bernoulli, 7)) as chosen
+            join landings on landings.carrier = chosen.carrier
+                and landings.landed_at between chosen.landed_at - interval 7 days and chosen.landed_at
+            group by all
+        )
+        """
+    ).fetchall()[0]
+
+    assert compared > 100
+    assert differing == 0
+
+
+def test_nothing_in_a_training_row_was_known_after_its_moment(lake: duckdb.DuckDBPyConnection) -> None:
+    """For random training rows, the latest feature known by then, found by sorting and not by an ASOF join."""
+    compared, differing = lake.execute(
+        """
+        select count(*), count(*) filter (carrier_late_share_7d is distinct from expected)
+        from (
+            select chosen.flight_id, chosen.carrier_late_share_7d,
+                arg_max(known.late_share_7d, known.landed_at) as expected
+            from (from delay_training using sample 1% (bernoulli, 11)) as chosen
+            left join carrier_delay_7d as known
+                on known.carrier = chosen.carrier and known.landed_at <= chosen.scheduled_at
+            group by all
+        )
+        """
+    ).fetchall()[0]
+
+    assert compared > 100
+    assert differing == 0
+
+
+@pytest.mark.slow
+def test_the_whole_year_builds(tmp_path: Path) -> None:
+    root = copy_template(tmp_path / "flights")
+    subprocess.run([sys.executable, "whole_year.py", "data_year"], cwd=root, check=True, stdout=subprocess.DEVNULL)
+
+    project = Project(root, variables={"data_dir": "data_year"})
+
+    assert project.run().is_success
+    assert project.show(inline="select count(*) from {{ ref('stg_flights') }}").rows == ((WHOLE_YEAR,),)
+    assert project.show(inline="select count(*) from {{ ref('delay_training') }}").rows == ((328_521,),)
+    assert {node.status for node in project.run().results if node.kind == "table"} == {"unchanged"}
+
+
+@pytest.mark.slow
+def test_the_shipped_sample_is_the_scripts_output(tmp_path: Path) -> None:
+    template = Path(__file__).parents[1] / "project_template"
+    command = [sys.executable, str(template / "whole_year.py"), str(tmp_path), "--until", "2013-01-29"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for name in ("flights.parquet", "weather.parquet", "planes.csv"):
+        written, shipped = (
+            duckdb.sql(f"from '{folder / name}'").fetchall() for folder in (tmp_path, template / "data")
+        )
+        assert written == shipped
