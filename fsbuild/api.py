@@ -2,7 +2,7 @@
 
     import fsbuild
     project = fsbuild.Project("flights")
-    result = project.run(select=["+carrier_delay_7d"])
+    result = project.run(fsbuild.Selection(["+carrier_delay_7d"]))
 
 Nothing is global: two projects in one process do not know of each other. Every call reads the project anew.
 """
@@ -303,8 +303,9 @@ class Project:
     def _warehouse(self, draft: Draft) -> Iterator[Warehouse]:
         from fsbuild.engine import Warehouse
 
-        target = draft.project.target
-        warehouse = Warehouse(self.root, target.settings, self._moment.started_at)
+        scratch = self.root / draft.project.target_path / "scratch"
+        settings = {"temp_directory": str(scratch), **draft.project.target.settings}
+        warehouse = Warehouse(self.root, settings, self._moment.started_at)
         try:
             yield warehouse
         finally:

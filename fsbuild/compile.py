@@ -257,13 +257,19 @@ def _column_problems(model: RenderedModel, bound: Sequence[BoundColumn]) -> Iter
         seen[column.name.lower()] = column.name
         if any(letter in column.name for letter in " ,;{}()\n\t="):
             yield Problem(f"column {column.name!r} has no usable name", place, hint="name it: … as some_name")
-    for role, names in (("unique_key", model.config.unique_key), ("partition_by", model.config.partition_by)):
+    config = model.config
+    roles = {
+        "unique_key": config.unique_key,
+        "partition_by": config.partition_by,
+        "event_time": [config.event_time] if config.event_time else [],
+        "known_time": [config.known_time] if config.known_time else [],
+    }
+    for role, names in roles.items():
         for name in names:
             if name.lower() not in seen:
-                yield Problem(
-                    f"{role} column '{name}' is not a column of the model", place, hint=suggest(name, seen.values())
-                )
-    if model.config.materialized == "incremental" and model.config.strategy == "merge" and not model.config.unique_key:
+                message = f"{role} column '{name}' is not a column of the model"
+                yield Problem(message, place, hint=suggest(name, seen.values()))
+    if config.materialized == "incremental" and config.strategy == "merge" and not config.unique_key:
         yield Problem("incremental_strategy 'merge' needs a unique_key", place, hint="config(unique_key='id')")
 
 

@@ -547,22 +547,21 @@ def _origins(expression: exp.Expr, scope: _Scope) -> _Origins:
             for cell, own in special(node, scope).items():
                 found[cell] = max(own, rank, found.get(cell, own))
             continue
-        rank = max(rank, _AGGREGATED if _is_aggregate(node) else _strength(type(node)))
+        rank = max(rank, _strength(node))
         stack += [(child, rank) for child in node.iter_expressions()]
     return found
 
 
-@functools.cache
-def _strength(kind: type[exp.Expr]) -> int:
-    """What a kind of expression does to the values in it."""
-    if issubclass(kind, (exp.AggFunc, exp.WithinGroup)):
-        return _AGGREGATED
-    return _COPIED if issubclass(kind, (exp.Paren, exp.Alias)) else _TRANSFORMED
+def _strength(node: exp.Expr) -> int:
+    """What an expression does to the values in it."""
+    if isinstance(node, (exp.Paren, exp.Alias)):
+        return _COPIED
+    return _AGGREGATED if _is_aggregate(node) else _TRANSFORMED
 
 
 def _is_aggregate(node: exp.Expr) -> bool:
     is_named_so = isinstance(node, exp.Anonymous) and node.name.lower() in _AGGREGATES
-    return is_named_so or _strength(type(node)) == _AGGREGATED
+    return is_named_so or isinstance(node, (exp.AggFunc, exp.WithinGroup))
 
 
 def _look_up(parts: Sequence[str], scope: _Scope | None) -> _Origins | None:

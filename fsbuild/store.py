@@ -43,9 +43,9 @@ class Lake:
         """Name the place of a relation's table."""
         return f"{self.root.rstrip('/')}/{relation.schema}/{relation.identifier}"
 
-    def state(self, relation: Relation) -> TableState | None:
-        """Read what a table's log says of its last change, or None where there is no table."""
-        return read_state(self.uri(relation), self.storage_options)
+    def state(self, relation: Relation, version: int | None = None) -> TableState | None:
+        """Read what a table's log says of its last change up to a version, or None where there is no table."""
+        return read_state(self.uri(relation), self.storage_options, version)
 
     def write(self, strategy: str, relation: Relation, rows: TableRows, commit: Commit) -> int:
         """Write rows in one commit, by a strategy of `STRATEGIES`; return the table's version then.
@@ -77,8 +77,8 @@ class Lake:
 # --- the state -------------------------------------------------------------------------------------------------------
 
 
-def read_state(uri: str, storage_options: Mapping[str, str] | None = None) -> TableState | None:
-    """Read what a table's log says of its last change, or None where there is no table.
+def read_state(uri: str, storage_options: Mapping[str, str] | None = None, at: int | None = None) -> TableState | None:
+    """Read what a table's log says of its last change up to version `at`, or None where there is no table.
 
     Raises:
         StoreError: the folder is there and is not a Delta table, or its log cannot be read.
@@ -88,6 +88,8 @@ def read_state(uri: str, storage_options: Mapping[str, str] | None = None) -> Ta
     changed_by: str | None = None
     record: Mapping[str, Any] | None = None
     for number, info in _remote_log(uri, storage_options) if "://" in uri else _local_log(Path(uri)):
+        if at is not None and number > at:
+            continue
         version = number if version is None else version
         if _changes_data(info):
             token = token or _token(number, info)
@@ -295,7 +297,9 @@ def _properties(commit: Commit, *, has_data_change: bool = True) -> CommitProper
         f"{_PREFIX}fingerprint": commit.fingerprint,
         f"{_PREFIX}inputs": json.dumps(dict(commit.inputs), sort_keys=True),
         f"{_PREFIX}rows": str(commit.rows),
-    } | {f"{_PREFIX}{key}": value for key, value in commit.properties.items()}
+    }
+    if commit.event_times is not None:
+        metadata[f"{_PREFIX}event_times"] = json.dumps(commit.event_times)
     if not has_data_change:
         metadata[f"{_PREFIX}data_change"] = "false"
     number = 0 if commit.expected_version is None else commit.expected_version + 1

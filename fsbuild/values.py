@@ -383,7 +383,8 @@ class Plan:
 class Commit:
     """What travels in a Delta commit beside the rows, and what it is fenced by.
 
-    `expected_version` is the version that was read before computing (None: the table must not exist yet).
+    `expected_version` is the version that was read before computing (None: the table must not exist yet);
+    `event_times` are the first and the last event time of the rows.
     """
 
     app_id: str
@@ -395,6 +396,7 @@ class Commit:
     description: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
     partition_by: tuple[str, ...] = ()
+    event_times: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from fsbuild.errors import Problem, UsageError
+from fsbuild.errors import ConflictError, Problem, UsageError
 from fsbuild.execute.keys import refuse_bad_keys
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
 from fsbuild.values import (
@@ -128,7 +129,7 @@ class Execution:
             partition_by=config.partition_by,
         )
         key = config.unique_key if config.materialized == "incremental" else ()
-        return self._publish(_Table(model.unique_id, relation, sql, strategy, commit, key), node)
+        return self._publish(_Table(model.unique_id, relation, sql, strategy, commit, key, config.event_time), node)
 
     def _publish(self, table: _Table, node: NodeResult) -> NodeResult:
         """Compute, stage, check and commit a table."""
@@ -157,16 +158,21 @@ class Execution:
             literals=self._literals(staged, table, columns),
         )
         state = self.work.states.get(unique_id)
-        commit = replace(table.commit, expected_version=state.version if state else None, rows=count)
+        commit = replace(
+            table.commit,
+            expected_version=state.version if state else None,
+            rows=count,
+            event_times=self._event_times(staged, table.event_time),
+        )
         version = self.tools.lake.write(table.strategy, table.relation, table_rows, commit)
-        if table.commit.properties:
+        with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
             version = self.tools.lake.set_properties(table.relation, table.commit.properties) or version
         self._remember(table, version, count)
         return replace(node, status=status, rows=count, version=version, checks=results)
 
     def _remember(self, table: _Table, version: int, count: int) -> None:
         """Let the nodes that follow read what was published; small whole tables from memory."""
-        state = self.tools.lake.state(table.relation)
+        state = self.tools.lake.state(table.relation, version)
         with self.lock:
             self.published[table.unique_id] = state or TableState(version, str(version))
             self.bound.discard(table.unique_id)
@@ -222,6 +228,15 @@ class Execution:
             on = ", ".join(quote(name) for name in table.key)
             kept += f" ANTI JOIN {staged} USING ({on})"
         return f"({kept} UNION ALL SELECT {names} FROM {staged})"
+
+    def _event_times(self, staged: str, column: str | None) -> tuple[str, str] | None:
+        """The first and the last event time among staged rows, as text; None where there is no event time."""
+        if column is None:
+            return None
+        (row,) = self.tools.warehouse.rows(
+            f"SELECT min({quote(column)})::VARCHAR AS first, max({quote(column)})::VARCHAR AS last FROM {staged}"
+        )
+        return (str(row["first"]), str(row["last"])) if row["first"] is not None else None
 
     def _literals(self, staged: str, table: _Table, columns: Sequence[ColumnType]) -> dict[str, tuple[str, str]]:
         """The least and the greatest value of each key column, as SQL."""
@@ -297,6 +312,7 @@ class _Table:
     strategy: str
     commit: Commit
     key: tuple[str, ...] = ()
+    event_time: str | None = None
 
 
 def _table_properties(model: CompiledModel) -> dict[str, str]:

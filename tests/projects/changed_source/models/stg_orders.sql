@@ -1,0 +1,3 @@
+select id,
+    customer_id
+from {{ source('raw', 'orders') }}

@@ -1,0 +1,3 @@
+select id, sum(amount) as total
+from {{ source('raw', 'orders') }}
+group by id
