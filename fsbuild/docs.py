@@ -19,7 +19,8 @@ def write_lineage(models: Iterable[CompiledModel], project: Project) -> None:
     """Write `lineage.json` and `lineage.md` below the target folder, where they differ from what is there."""
     ordered = list(models)
     folder = project.root / project.target_path
-    _write(folder / "lineage.json", json.dumps({"models": [_as_json(m) for m in ordered]}, indent=1) + "\n")
+    lines = ",\n".join(json.dumps(_as_json(model)) for model in ordered)
+    _write(folder / "lineage.json", f'{{"models": [\n{lines}\n]}}\n')
     _write(folder / "lineage.md", _page(ordered, project.name))
 
 

@@ -433,3 +433,16 @@ def test_the_working_folder_does_not_matter(make_project: Make, tmp_path: Path) 
 
     assert read_delta(root, "best") == [{"best": 28}]
     assert not (tmp_path / "elsewhere" / "lake").exists()
+
+
+def test_a_view_may_have_two_columns_of_one_name_as_in_duckdb(make_project: Make) -> None:
+    root = make_project(
+        {
+            "models/a.sql": "select 1 as id, 2 as id -- the second one is id_1\n",
+            "models/b.sql": "{{ config(materialized='table') }}\nselect * from {{ ref('a') }}\n",
+        }
+    )
+
+    Project(root).run()
+
+    assert read_delta(root, "b") == [{"id": 1, "id_1": 2}]

@@ -1,0 +1,132 @@
+"""The compile stage: rendered models in, models that are known to bind out, with types, fingerprint and lineage.
+
+Names and types are judged by the engine's own binder over empty tables, so a mistake surfaces before any data is
+touched and nothing that the engine accepts is refused. sqlglot reads the SQL for what the binder does not tell: its
+canonical form and its column lineage. All problems of all models are collected and raised together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from fsbuild.compile.binding import Binder, bind_sql
+from fsbuild.compile.columns import column_problems, increment_problems
+from fsbuild.compile.text import fingerprint, select_stored, strip, tokenize, volatile_calls
+from fsbuild.errors import CompileError, Problem
+from fsbuild.lineage import Input, trace_lineage
+from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel
+
+__all__ = ["Binder", "KnownRelation", "compile_models", "compile_seed"]
+
+_TABLES = ("table", "incremental")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRelation:
+    """A source or a seed, whose columns are known before anything is compiled; `select` computes a seed's rows."""
+
+    unique_id: str
+    relation: Relation
+    columns: tuple[ColumnType, ...]
+    select: str = ""
+
+
+def compile_seed(unique_id: str, relation: Relation, sql: str, bound: Sequence[BoundColumn]) -> KnownRelation:
+    """Type a seed's columns as they are stored; `sql` reads its file and has the columns `bound`."""
+    columns = tuple(ColumnType(column.name, column.stored_type or column.type) for column in bound)
+    return KnownRelation(unique_id, relation, columns, select_stored(sql, tokenize(sql), bound))
+
+
+def compile_models(
+    models: Sequence[RenderedModel],
+    known: Iterable[KnownRelation],
+    binder: Binder,
+    compiled_path: Callable[[RenderedModel], str],
+) -> tuple[CompiledModel, ...]:
+    """Compile models that are given in an order in which parents come first.
+
+    `compiled_path` tells where the SQL will be written, for messages.
+
+    Raises:
+        CompileError: the SQL of models is wrong; all problems at once.
+    """
+    inputs: dict[str, Input] = {}
+    for one in known:
+        binder.declare(one.relation, [(column.name, column.type) for column in one.columns])
+        inputs[one.unique_id] = Input(one.unique_id, one.relation, one.columns)
+    problems: list[Problem] = []
+    compiled: list[CompiledModel] = []
+    for model in models:
+        if any(parent not in inputs for parent in model.depends_on):
+            continue  # a parent has problems of its own, and no columns to check this model against
+        bound = _bind_model(model, binder, compiled_path(model), problems)
+        if bound is None:
+            continue
+        binder.declare(model.relation, [(column.name, column.type) for column in bound.columns])
+        parents = [inputs[parent] for parent in model.depends_on]
+        inputs[model.unique_id] = Input(model.unique_id, model.relation, bound.columns)
+        if not problems:
+            compiled.append(_read_model(bound, parents, binder.volatile_functions))
+    if problems:
+        raise CompileError(problems)
+    return tuple(compiled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A model whose columns are known; `columns` have the types in which they are kept."""
+
+    model: RenderedModel
+    columns: tuple[ColumnType, ...]
+    full: tuple[BoundColumn, ...]
+    increment: tuple[BoundColumn, ...] | None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the result is stored."""
+        return self.model.config.materialized in _TABLES
+
+
+def _bind_model(model: RenderedModel, binder: Binder, compiled: str, problems: list[Problem]) -> _Bound | None:
+    """Bind a model's queries; None where its columns cannot be told. Problems need not keep them from being told."""
+    full = bind_sql(model.sql, model, binder, compiled, problems)
+    if full is None:
+        return None
+    is_table = model.config.materialized in _TABLES
+    if not is_table and _has_duplicates(full):
+        # The engine numbers the second of two columns of one name where the query is read: id, id_1.
+        full = binder.columns_of(f"SELECT * FROM (\n{strip(model.sql.text, tokenize(model.sql.text))}\n)")
+    columns = tuple(ColumnType(c.name, (c.stored_type or c.type) if is_table else c.type) for c in full)
+    found = list(column_problems(model, full)) if is_table else []
+    problems.extend(found)
+    increment = None
+    if model.incremental_sql is not None and not found:
+        # An increment also reads its own table.
+        binder.declare(model.relation, [(column.name, column.type) for column in columns])
+        increment = bind_sql(model.incremental_sql, model, binder, compiled, problems)
+        binder.undeclare(model.relation)
+        problems.extend(increment_problems(model, columns, increment) if increment else ())
+    return None if _has_duplicates(full) else _Bound(model, columns, full, increment)
+
+
+def _has_duplicates(columns: Sequence[BoundColumn]) -> bool:
+    return len({column.name.lower() for column in columns}) < len(columns)
+
+
+def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]) -> CompiledModel:
+    """Read a bound model's text for what the binder does not tell."""
+    text, tokens = bound.model.sql.text, tokenize(bound.model.sql.text)
+    increment = bound.model.incremental_sql.text if bound.model.incremental_sql else None
+    query = strip(text, tokens)
+    return CompiledModel(
+        rendered=bound.model,
+        columns=bound.columns,
+        select=select_stored(text, tokens, bound.full) if bound.is_table else query,
+        incremental_select=select_stored(increment, tokenize(increment), bound.increment)
+        if increment is not None and bound.increment is not None
+        else None,
+        fingerprint=fingerprint(bound.model, bound.columns, tokens, increment),
+        lineage=trace_lineage(query, inputs, bound.columns),
+        volatile=volatile_calls(tokens, volatile),
+    )

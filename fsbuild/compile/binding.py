@@ -1,0 +1,123 @@
+"""A model's SQL in, its columns as the engine binds them out, or problems at their places in the template.
+
+The binder names one mistake at a time. Where that is an unknown column, NULL is read in its place and the query is
+bound again, so that a person is told of all of them at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fsbuild.errors import BindError, Place, Problem, suggest
+from fsbuild.values import BoundColumn, Relation, RenderedModel, RenderedSql
+
+# How often a model's SQL is repaired to find its next mistake.
+_REPAIRS = 25
+_UNKNOWN_COLUMN = re.compile(r'Referenced column "|(Table |Values list )?"[^"]*" does not have a column named "')
+
+
+class Binder(Protocol):
+    """What compiling needs of the engine."""
+
+    volatile_functions: frozenset[str]
+
+    def declare(self, relation: Relation, columns: Iterable[tuple[str, str]]) -> None:
+        """Make an empty table."""
+
+    def undeclare(self, relation: Relation) -> None:
+        """Drop an empty table again."""
+
+    def columns_of(self, sql: str) -> tuple[BoundColumn, ...]:
+        """Tell a query's columns, or raise a BindError."""
+
+
+def bind_sql(
+    sql: RenderedSql, model: RenderedModel, binder: Binder, compiled: str, problems: list[Problem]
+) -> tuple[BoundColumn, ...] | None:
+    """Bind a query; where a column is unknown, read NULL in its place and go on, so that every one is found."""
+    text = sql.text
+    found: list[tuple[int, Problem]] = []
+    repairs: list[_Repair] = []
+    bound = None
+    for _ in range(_REPAIRS):
+        try:
+            bound = binder.columns_of(text)
+        except BindError as exc:
+            position = exc.position if exc.position is None else _original(exc.position, repairs)
+            found.append((position or 0, _located(exc, position, sql, model, compiled)))
+            repair = _repair(text, exc)
+            if repair is None:
+                break
+            text = text[: repair.start] + "NULL" + text[repair.end :]
+            repairs.append(repair)
+        else:
+            break
+    problems.extend(problem for _, problem in sorted(found, key=lambda pair: pair[0]))
+    return bound
+
+
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """A column reference, from `start` to `end` in the text, that was replaced by NULL."""
+
+    start: int
+    end: int
+
+
+def _repair(text: str, exc: BindError) -> _Repair | None:
+    """Find the column reference that an error is about; None where it is about something else."""
+    if exc.position is None or not _UNKNOWN_COLUMN.match(exc.message):
+        return None
+    end = exc.position
+    while end < len(text) and (text[end].isalnum() or text[end] in '_."'):
+        end += 1
+    return _Repair(exc.position, end)
+
+
+def _original(position: int, repairs: Sequence[_Repair]) -> int:
+    """Where a position in a repaired text is in the text as it was written."""
+    for repair in reversed(repairs):
+        if position > repair.start:
+            position = max(repair.start, position + (repair.end - repair.start) - len("NULL"))
+    return position
+
+
+def _located(exc: BindError, position: int | None, sql: RenderedSql, model: RenderedModel, compiled: str) -> Problem:
+    """Give a binder's error its place in the template, and the one in the compiled file."""
+    # DuckDB calls a common table expression a "Values list".
+    message, _, rest = exc.message.removeprefix("Values list ").partition("\n")
+    detail_lines = [line.strip() for line in rest.splitlines() if line.strip() and "Candidate bindings" not in line]
+    hint = suggest(exc.name or _quoted_name(message), exc.candidates)
+    if hint is None and exc.candidates and "column" in message:
+        hint = f"the columns are {', '.join(exc.candidates[:8])}"
+    if position is None:
+        return Problem(message, Place(model.model.path), hint=hint)
+    before = sql.text[:position]
+    row, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
+    line = sql.lines[min(row, len(sql.lines) - 1)]
+    source = model.model.raw_sql.splitlines()
+    excerpt = source[line - 1] if line <= len(source) else None
+    word = _word_at(sql.text, position)
+    # The column in the template is only known where the word stands there once, or where nothing was inserted.
+    at = None
+    if excerpt is not None and word:
+        if excerpt[column : column + len(word)] == word:
+            at = column + 1
+        elif excerpt.count(word) == 1:
+            at = excerpt.find(word) + 1
+    detail = "\n".join([*detail_lines, f"compiled: {compiled}:{row + 1}:{column + 1}"])
+    return Problem(message, Place(model.model.path, line, at), hint=hint, excerpt=excerpt, detail=detail)
+
+
+def _quoted_name(message: str) -> str:
+    return message.rpartition('named "')[2].partition('"')[0] if 'named "' in message else ""
+
+
+def _word_at(text: str, position: int) -> str:
+    end = position
+    while end < len(text) and not text[end].isspace() and text[end] not in ",()":
+        end += 1
+    return text[position:end]

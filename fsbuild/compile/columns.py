@@ -1,0 +1,53 @@
+"""A query's columns in, what keeps them from being a Delta table's columns out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fsbuild.errors import Place, Problem, suggest
+from fsbuild.values import BoundColumn, ColumnType, RenderedModel
+
+
+def column_problems(model: RenderedModel, bound: Sequence[BoundColumn]) -> Iterator[Problem]:
+    """What a Delta table cannot hold."""
+    place = Place(model.model.path)
+    seen: dict[str, str] = {}
+    for column in bound:
+        if column.stored_type is None:
+            hint = f"cast it: cast({column.name} as varchar)"
+            yield Problem(
+                f"column '{column.name}' is {column.type}, a type that Delta tables do not have", place, hint=hint
+            )
+        if column.name.lower() in seen:
+            hint = f"give one of them another name: … as {column.name}_2"
+            yield Problem(f"two columns are named '{column.name}'", place, hint=hint)
+        seen[column.name.lower()] = column.name
+        if any(letter in column.name for letter in " ,;{}()\n\t="):
+            yield Problem(f"column {column.name!r} has no usable name", place, hint="name it: … as some_name")
+    config = model.config
+    roles = {
+        "unique_key": config.unique_key,
+        "partition_by": config.partition_by,
+        "event_time": [config.event_time] if config.event_time else [],
+        "known_time": [config.known_time] if config.known_time else [],
+    }
+    for role, names in roles.items():
+        for name in names:
+            if name.lower() not in seen:
+                message = f"{role} column '{name}' is not a column of the model"
+                yield Problem(message, place, hint=suggest(name, seen.values()))
+    if config.materialized == "incremental" and config.strategy == "merge" and not config.unique_key:
+        yield Problem("incremental_strategy 'merge' needs a unique_key", place, hint="config(unique_key='id')")
+
+
+def increment_problems(
+    model: RenderedModel, columns: Sequence[ColumnType], increment: Sequence[BoundColumn]
+) -> Iterator[Problem]:
+    """Compare an increment's columns with those of a full refresh."""
+    full = [(column.name, column.type) for column in columns]
+    part = [(column.name, column.stored_type) for column in increment]
+    if full != part:
+        differing = [f"{name} {kind}" for name, kind in part if (name, kind) not in full]
+        message = "an increment (is_incremental() is true) has other columns than a full refresh"
+        detail = f"only in the increment: {', '.join(differing) or 'the order'}"
+        yield Problem(message, Place(model.model.path), detail=detail, hint="select the same columns in both")
