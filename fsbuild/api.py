@@ -12,7 +12,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import shutil
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,11 +24,16 @@ from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
     Compiled,
     Draft,
-    LakeState,
+    RunOptions,
     compile_draft,
     draft_project,
     open_lake,
+    plan_run,
     read_lake,
+    shown_name,
+    tools_for,
+    warming_up,
+    work_on,
     write_compiled,
 )
 from fsbuild.values import Event, GraphNode, Model, Moment, Plan, RunResult, Seed, Source
@@ -37,7 +41,7 @@ from fsbuild.version import __version__
 
 if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
-    from fsbuild.execute import Execution, Work
+    from fsbuild.execute import Execution
 
 log = logging.getLogger("fsbuild")
 _INLINE = "inline query"
@@ -49,14 +53,6 @@ class Selection:
 
     select: Sequence[str] = ()
     exclude: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How to run: rebuild tables from nothing, stop at the first failure."""
-
-    full_refresh: bool = False
-    fail_fast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +127,7 @@ class Project:
         chosen = _choose(draft, selection)
         compiled = compile_draft(draft)
         lake = read_lake(draft)
-        work = self._work("test", compiled, lake)
+        work = work_on("test", compiled, lake, self._moment)
         used = {parent for model in draft.models.values() for parent in model.depends_on}
         nodes = [
             name
@@ -139,14 +135,14 @@ class Project:
             if checks_of(name, work) and (name not in work.sources or name in used) and _is_readable(name, draft)
         ]
         with self._warehouse(draft) as warehouse:
-            return check_published(nodes, work, _tools(draft, warehouse, on_event))
+            return check_published(nodes, work, tools_for(draft, warehouse, on_event))
 
     def plan(self, selection: Selection | None = None, options: RunOptions | None = None, command: str = "run") -> Plan:
         """Say for each node what a run would do with it, and why."""
         draft = self._draft()
         chosen = _choose(draft, selection)
         compiled = compile_draft(draft)
-        return _plan(command, compiled, chosen, read_lake(draft), options or RunOptions())
+        return plan_run(command, compiled, chosen, read_lake(draft), options or RunOptions())
 
     def _execute(
         self, command: str, selection: Selection | None, options: RunOptions | None, on_event: Callable[[Event], None]
@@ -161,11 +157,10 @@ class Project:
         compiled = compile_draft(draft)
         write_lineage(compiled.models.values(), draft.project)
         lake = read_lake(draft)
-        plan = _plan(command, compiled, chosen, lake, options)
-        work = replace(self._work(command, compiled, lake), fail_fast=options.fail_fast)
-        _warm_up(plan, work)
-        with self._warehouse(draft) as warehouse:
-            return execute_plan(plan, work, _tools(draft, warehouse, on_event))
+        plan = plan_run(command, compiled, chosen, lake, options)
+        work = replace(work_on(command, compiled, lake, self._moment), fail_fast=options.fail_fast)
+        with self._warehouse(draft) as warehouse, warming_up(plan, work, warehouse):
+            return execute_plan(plan, work, tools_for(draft, warehouse, on_event))
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -228,7 +223,7 @@ class Project:
         draft = self._draft()
         project = draft.project
         with self._warehouse(draft) as warehouse:
-            warehouse.check_extensions()
+            warehouse.load_delta()
         lake = read_lake(draft)
         compile_draft(draft)
         kinds = [node.resource_type for node in draft.graph.nodes.values()]
@@ -279,26 +274,6 @@ class Project:
             extra = Model(f"model.{_INLINE}", _INLINE, _INLINE, inline, {}, Place(_INLINE))
         return draft_project(self.root, self._overrides, self._moment, extra)
 
-    def _work(self, command: str, compiled: Compiled, lake: LakeState) -> Work:
-        from fsbuild.execute import Work
-        from fsbuild.plan import physical_inputs
-
-        project = compiled.draft.project
-        return Work(
-            command=command,
-            run_id=self._moment.run_id,
-            target=project.target.name,
-            threads=project.target.threads,
-            models=compiled.models,
-            seeds={seed.unique_id: seed for seed in project.seeds},
-            seed_selects={name: one.select for name, one in compiled.known.items() if one.select},
-            sources={source.unique_id: source for source in project.sources},
-            states=lake.states,
-            tokens=lake.tokens,
-            inputs={name: physical_inputs(name, compiled.models) for name in compiled.models},
-            is_checking=command != "run" or project.checks_gate_run,
-        )
-
     @contextmanager
     def _warehouse(self, draft: Draft) -> Iterator[Warehouse]:
         from fsbuild.engine import Warehouse
@@ -315,16 +290,9 @@ class Project:
     def _reading(self, compiled: Compiled) -> Iterator[Execution]:
         from fsbuild.execute import Execution
 
-        work = self._work("show", compiled, read_lake(compiled.draft))
+        work = work_on("show", compiled, read_lake(compiled.draft), self._moment)
         with self._warehouse(compiled.draft) as warehouse:
-            yield Execution(work, _tools(compiled.draft, warehouse, _ignore))
-
-
-def _tools(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None]) -> Any:  # noqa: ANN401 - execute.Tools
-    from fsbuild.check import run_checks
-    from fsbuild.execute import Tools
-
-    return Tools(warehouse, open_lake(draft.project), run_checks, on_event)
+            yield Execution(work, tools_for(compiled.draft, warehouse, _ignore))
 
 
 def _choose(draft: Draft, selection: Selection | None) -> tuple[str, ...]:
@@ -337,35 +305,9 @@ def _choose(draft: Draft, selection: Selection | None) -> tuple[str, ...]:
     return selected.ids
 
 
-def _plan(command: str, compiled: Compiled, chosen: Sequence[str], lake: LakeState, options: RunOptions) -> Plan:
-    from fsbuild.plan import Situation, build_plan, physical_inputs
-
-    draft = compiled.draft
-    names = {name: _shown_name(node) for name, node in draft.graph.nodes.items()}
-    seeds = {seed.unique_id: seed for seed in draft.project.seeds}
-    situation = Situation(compiled.models, seeds, lake.states, lake.tokens, names)
-    wanted = {name for name in chosen if name in (seeds if command == "seed" else compiled.models)}
-    if command == "build":
-        wanted |= {name for name in chosen if name in seeds}
-    read = set(wanted)
-    if command == "run":
-        read |= {seed for name in wanted for seed in physical_inputs(name, compiled.models) if seed in seeds}
-        read |= {
-            str(check.arguments.get("to")) for name in wanted for check in compiled.models[name].rendered.model.checks
-        }
-    order = [name for name in draft.graph.order if name in read and (name in wanted or name in seeds)]
-    plan = build_plan(situation, order, frozenset(wanted) if options.full_refresh else frozenset())
-    # A seed that is only read is loaded where it must be, and is not the run's business otherwise.
-    return Plan(tuple(step for step in plan.steps if step.unique_id in wanted or step.action != "keep"))
-
-
-def _shown_name(node: GraphNode) -> str:
-    return f"{node.source_name}.{node.name}" if node.resource_type == "source" else node.name
-
-
 def _find(draft: Draft, name: str) -> str:
     """The node of that name: a model, a seed, or a source as `source.table`."""
-    by_name = {_shown_name(node): unique_id for unique_id, node in draft.graph.nodes.items()}
+    by_name = {shown_name(node): unique_id for unique_id, node in draft.graph.nodes.items()}
     if name not in by_name:
         raise UsageError(Problem(f"there is no model, seed or source '{name}'", hint=suggest(name, by_name)))
     return by_name[name]
@@ -380,15 +322,6 @@ def _relation(draft: Draft, unique_id: str) -> Any:  # noqa: ANN401 - a Relation
 def _is_readable(unique_id: str, draft: Draft) -> bool:
     """Whether a node has rows of its own to check: an ephemeral model's are its readers'."""
     return draft.graph.nodes[unique_id].materialized != "ephemeral"
-
-
-def _warm_up(plan: Plan, work: Work) -> None:
-    """Import what checks need while the first queries run."""
-    from fsbuild.check import warm_up
-    from fsbuild.execute import checks_of
-
-    if work.is_checking and any(step.action != "keep" and checks_of(step.unique_id, work) for step in plan.steps):
-        threading.Thread(target=warm_up, name="fsbuild-warm-up", daemon=True).start()
 
 
 __all__ = ["Project", "RunOptions", "Seed", "Selection", "Source", "Table"]

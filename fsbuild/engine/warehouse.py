@@ -82,10 +82,9 @@ class Warehouse:
                 self._schemas.add(relation.schema)
             self._connection.execute(f"CREATE OR REPLACE VIEW {relation} AS {sql}")
 
-    def check_extensions(self) -> None:
-        """Load the extensions that reading a lake takes, to see that they are there."""
+    def load_delta(self) -> None:
+        """Load what reading Delta tables takes; it is loaded when it is needed, too."""
         self._extend("delta")
-        self._extend("httpfs")
 
     def _extend(self, name: str) -> None:
         with self._catalog:

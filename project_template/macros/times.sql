@@ -10,5 +10,14 @@
 
 {# A window over what became known in the past days, the present moment included. #}
 {% macro known_in_past(days, key, moment='landed_at') -%}
-    (partition by {{ key }} order by {{ moment }} range between interval {{ days }} days preceding and current row)
+    (
+        partition by {{ key }}
+        order by {{ moment }}
+        range between interval {{ days }} days preceding and current row
+    )
+{%- endmacro %}
+
+{# A feature's value while it is fresh: what is older than its ttl is as good as unknown. #}
+{% macro while_fresh(value, since, ttl, at='flights.scheduled_at') -%}
+    case when {{ since }} >= {{ at }} - interval '{{ ttl }}' then {{ value }} end
 {%- endmacro %}

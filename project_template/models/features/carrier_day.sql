@@ -5,8 +5,8 @@
         unique_key=['carrier', 'landed_on'],
     )
 }}
--- An airline's day. A landing can be reported late, so an increment computes the last days again, each of them whole;
--- what is reported more than three days late takes `fsbuild run --full-refresh`.
+-- An airline's day. A landing can be reported late, so an increment computes the last days again, each of
+-- them whole; what is reported more than three days late takes `fsbuild run --full-refresh`.
 select
     carrier,
     cast(landed_at as date) as landed_on,
@@ -15,6 +15,6 @@ select
     max(arr_delay) as arr_delay_max
 from {{ ref('landed_flights') }}
 {% if is_incremental() %}
-where cast(landed_at as date) >= (select max(landed_on) - 3 from {{ this }})
+where cast(landed_at as date) >= (select coalesce(max(landed_on) - 3, date '0001-01-01') from {{ this }})
 {% endif %}
 group by carrier, landed_on

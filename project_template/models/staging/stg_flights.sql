@@ -15,9 +15,13 @@ departures as (
     select
         flights.*,
         scheduled_at + to_minutes(dep_delay) as departed_at,
-        to_hours(airports.utc_offset + (airports.has_daylight_saving and is_daylight_saving)::integer) as dest_offset
+        to_hours(
+            airports.utc_offset + (airports.has_daylight_saving and is_daylight_saving)::integer
+        ) as dest_offset
     from flights
-    join {{ ref('airports') }} as airports on airports.airport = flights.dest
+    -- A left join: a flight to an airport that the seed does not have must not get lost; the checks will
+    -- tell.
+    left join {{ ref('airports') }} as airports on airports.airport = flights.dest
 
 )
 
@@ -31,12 +35,14 @@ select
     distance,
     scheduled_at,
     departed_at,
-    -- The arrival is a time of day at the destination: the first one after the departure. A flight that was diverted
-    -- has no arrival delay; it never landed where it was going, and its delay is never known.
+    -- The arrival is a time of day at the destination: the first one after the departure. A flight that
+    -- was diverted has no arrival delay; it never landed where it was going, and its delay is never
+    -- known.
     case
         when arr_delay is not null
             then departed_at + to_minutes(
-                ({{ minute_of_day('arr_time') }} - {{ clock_minute('departed_at + dest_offset') }} + 1440) % 1440
+                ({{ minute_of_day('arr_time') }} - {{ clock_minute('departed_at + dest_offset') }} + 1440)
+                % 1440
             )
     end as landed_at,
     dep_delay,

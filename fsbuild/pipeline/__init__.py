@@ -1,0 +1,32 @@
+"""The pipeline: the stages in their order, readable in one place.
+
+    load -> render -> graph        drafting.py    draft_project
+    -> compile, check definitions  compiling.py   compile_draft
+    -> store (read), sources       state.py       read_lake
+    -> plan -> execute             running.py     plan_run, work_on, tools_for
+
+Each function takes what the one before it returned. This package alone knows the stages together.
+"""
+
+from fsbuild.pipeline.compiling import Compiled, compile_draft
+from fsbuild.pipeline.drafting import Draft, compiled_path, draft_project, write_compiled
+from fsbuild.pipeline.running import RunOptions, plan_run, shown_name, tools_for, warming_up, work_on
+from fsbuild.pipeline.state import LakeState, open_lake, read_lake
+
+__all__ = [
+    "Compiled",
+    "Draft",
+    "LakeState",
+    "RunOptions",
+    "compile_draft",
+    "compiled_path",
+    "draft_project",
+    "open_lake",
+    "plan_run",
+    "read_lake",
+    "shown_name",
+    "tools_for",
+    "warming_up",
+    "work_on",
+    "write_compiled",
+]

@@ -1,0 +1,111 @@
+"""A project folder in, its models rendered and their graph out; the SQL is not judged yet."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fsbuild.errors import Place
+from fsbuild.values import GraphNode, Model, ModelConfig, Moment, Project, Relation, RenderedModel, Source
+
+if TYPE_CHECKING:
+    from fsbuild.graph import Graph
+    from fsbuild.load import Overrides
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A project that is loaded and rendered, with its graph; its SQL is not judged yet."""
+
+    project: Project
+    models: Mapping[str, RenderedModel]
+    graph: Graph
+
+
+def draft_project(root: Path, overrides: Overrides, moment: Moment, extra: Model | None = None) -> Draft:
+    """Load and render a project and build its graph; `extra` is a model that has no file.
+
+    Raises:
+        FsbuildError: of the first stage that finds problems, with all problems of that stage.
+    """
+    from fsbuild.graph import build_graph
+    from fsbuild.load import load_project
+    from fsbuild.load.reading import relation_of
+    from fsbuild.render import evaluate_text, render_models
+
+    project = load_project(root, overrides, evaluate_text)
+    if extra is not None:
+        project = replace(project, models=(*project.models, extra))
+
+    def relation(model: Model, config: ModelConfig) -> Relation:
+        return relation_of(model.name, config.schema, config.alias, project.target.schema)
+
+    rendered = render_models(project, moment, relation)
+    models = {model.unique_id: model for model in rendered}
+    return Draft(project, models, build_graph(_graph_nodes(project, rendered)))
+
+
+def compiled_path(project: Project, model: RenderedModel) -> str:
+    """Where a model's compiled SQL is written, relative to the project's root."""
+    return f"{project.target_path}/compiled/{project.name}/{model.model.path}"
+
+
+def write_compiled(draft: Draft, names: Iterable[str]) -> None:
+    """Write the SQL of models below the target folder; what has not changed is left alone."""
+    for name in names:
+        model = draft.models[name]
+        file = draft.project.root / compiled_path(draft.project, model)
+        with contextlib.suppress(OSError):
+            if file.read_text(encoding="utf-8") == model.sql.text:
+                continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(model.sql.text, encoding="utf-8")
+
+
+def sources_in_use(draft: Draft) -> list[Source]:
+    """List the sources that a model reads."""
+    used = {parent for model in draft.models.values() for parent in model.depends_on}
+    return [source for source in draft.project.sources if source.unique_id in used]
+
+
+def _graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator[GraphNode]:
+    for source in project.sources:
+        fqn: tuple[str, ...] = (project.name, source.source_name, source.name)
+        yield GraphNode(
+            source.unique_id,
+            source.name,
+            "source",
+            source.place.file,
+            fqn,
+            "source",
+            source.tags,
+            (),
+            source.place,
+            source.source_name,
+        )
+    for seed in project.seeds:
+        fqn = (project.name, *_folders(seed.path), seed.name)
+        place = Place(seed.path)
+        yield GraphNode(seed.unique_id, seed.name, "seed", seed.path, fqn, "seed", seed.config.tags, (), place)
+    for one in rendered:
+        model = one.model
+        fqn = (project.name, *_folders(model.path), model.name)
+        yield GraphNode(
+            model.unique_id,
+            model.name,
+            "model",
+            model.path,
+            fqn,
+            one.config.materialized,
+            one.config.tags,
+            one.depends_on,
+            Place(model.path),
+        )
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    """The folders of a file below the first one (`models`, `seeds`)."""
+    return Path(path).parts[1:-1]

@@ -1,0 +1,119 @@
+"""A compiled project and the state of its lake in, a plan and all that carrying it out takes out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fsbuild.errors import FsbuildError
+from fsbuild.pipeline.compiling import Compiled
+from fsbuild.pipeline.drafting import Draft
+from fsbuild.pipeline.state import LakeState, open_lake
+from fsbuild.values import Event, GraphNode, Moment, Plan
+
+if TYPE_CHECKING:
+    from fsbuild.engine import Warehouse
+    from fsbuild.execute import Tools, Work
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run: rebuild tables from nothing, stop at the first failure."""
+
+    full_refresh: bool = False
+    fail_fast: bool = False
+
+
+def plan_run(command: str, compiled: Compiled, chosen: Sequence[str], lake: LakeState, options: RunOptions) -> Plan:
+    """Plan what a command does with the chosen nodes, and with the seeds that they read."""
+    from fsbuild.plan import Situation, build_plan, physical_inputs
+
+    draft = compiled.draft
+    names = {name: shown_name(node) for name, node in draft.graph.nodes.items()}
+    seeds = {seed.unique_id: seed for seed in draft.project.seeds}
+    situation = Situation(compiled.models, seeds, lake.states, lake.tokens, names)
+    wanted = {name for name in chosen if name in (seeds if command == "seed" else compiled.models)}
+    if command == "build":
+        wanted |= {name for name in chosen if name in seeds}
+    read = set(wanted)
+    if command == "run":
+        read |= {seed for name in wanted for seed in physical_inputs(name, compiled.models) if seed in seeds}
+        read |= {
+            str(check.arguments.get("to")) for name in wanted for check in compiled.models[name].rendered.model.checks
+        }
+    order = [name for name in draft.graph.order if name in read and (name in wanted or name in seeds)]
+    plan = build_plan(situation, order, frozenset(wanted) if options.full_refresh else frozenset())
+    # A seed that is only read is loaded where it must be, and is not the run's business otherwise.
+    return Plan(tuple(step for step in plan.steps if step.unique_id in wanted or step.action != "keep"))
+
+
+def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -> Work:
+    """Gather what a command works on."""
+    from fsbuild.execute import Work
+    from fsbuild.plan import physical_inputs
+
+    project = compiled.draft.project
+    return Work(
+        command=command,
+        run_id=moment.run_id,
+        target=project.target.name,
+        threads=project.target.threads,
+        models=compiled.models,
+        seeds={seed.unique_id: seed for seed in project.seeds},
+        seed_selects={name: one.select for name, one in compiled.known.items() if one.select},
+        sources={source.unique_id: source for source in project.sources},
+        states=lake.states,
+        tokens=lake.tokens,
+        inputs={name: physical_inputs(name, compiled.models) for name in compiled.models},
+        is_checking=command != "run" or project.checks_gate_run,
+    )
+
+
+def tools_for(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None]) -> Tools:
+    """Gather the stages that executing uses."""
+    from fsbuild.check import run_checks
+    from fsbuild.execute import Tools
+
+    return Tools(warehouse, open_lake(draft.project), run_checks, on_event)
+
+
+@contextmanager
+def warming_up(plan: Plan, work: Work, warehouse: Warehouse) -> Iterator[None]:
+    """Load what takes long and will be needed while the first queries run."""
+    from fsbuild.check import warm_up
+    from fsbuild.execute import checks_of
+
+    checked = {step.unique_id for step in plan.steps if work.is_checking and checks_of(step.unique_id, work)}
+    due = [
+        step.unique_id
+        for step in plan.steps
+        if step.action in ("create", "replace", "increment", "load")
+        or (step.action == "view" and step.unique_id in checked)
+    ]
+    needed: list[Callable[[], None]] = []
+    if checked.intersection(due):
+        needed.append(warm_up)
+    if any(parent in work.states for name in due for parent in work.inputs.get(name, ())):
+        needed.append(warehouse.load_delta)
+
+    def quietly(load: Callable[[], None]) -> None:
+        with suppress(FsbuildError):  # who needs it will be told
+            load()
+
+    threads = [threading.Thread(target=quietly, args=[load], name="fsbuild-warm-up") for load in needed]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        # A process that ends in the middle of such a load is torn down in disorder.
+        for thread in threads:
+            thread.join()
+
+
+def shown_name(node: GraphNode) -> str:
+    """Name a node as a person does: a source as `source.table`."""
+    return f"{node.source_name}.{node.name}" if node.resource_type == "source" else node.name

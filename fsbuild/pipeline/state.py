@@ -1,0 +1,81 @@
+"""A draft in, what the lake and the sources hold at this moment out."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fsbuild.errors import FsbuildError, Problem, StoreError
+from fsbuild.pipeline.drafting import Draft, sources_in_use
+from fsbuild.values import Project, TableState
+
+if TYPE_CHECKING:
+    from fsbuild.store import Lake
+
+# How many table logs are read at once: the files of a local lake are quick, those of a remote one far away.
+_REMOTE_READERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class LakeState:
+    """What the lake and the sources hold at one moment: the states of tables, and a token for every input."""
+
+    states: Mapping[str, TableState]
+    tokens: Mapping[str, str]
+
+
+def open_lake(project: Project) -> Lake:
+    """The lake of a project's target."""
+    from fsbuild.store import Lake
+
+    return Lake(project.target.lake, project.target.storage_options)
+
+
+def read_lake(draft: Draft) -> LakeState:
+    """Read the state of every table and the present content of every source that models read.
+
+    Raises:
+        FsbuildError: a folder of the lake is not a Delta table; all of them at once.
+    """
+    from fsbuild.engine.sources import files_token, local_files
+    from fsbuild.store import read_state
+
+    project, lake = draft.project, open_lake(draft.project)
+    tables = {seed.unique_id: lake.uri(seed.relation) for seed in project.seeds}
+    tables |= {
+        name: lake.uri(model.relation)
+        for name, model in draft.models.items()
+        if model.config.materialized in ("table", "incremental")
+    }
+    sources = sources_in_use(draft)
+    tables |= {s.unique_id: s.location for s in sources if s.kind == "delta" and s.version is None}
+    problems: list[Problem] = []
+
+    def state_of(uri: str) -> TableState | None:
+        try:
+            return read_state(uri, project.target.storage_options)
+        except FsbuildError as exc:
+            problems.extend(exc.problems)
+            return None
+
+    if "://" in project.target.lake:
+        with ThreadPoolExecutor(_REMOTE_READERS) as pool:
+            found = list(pool.map(state_of, tables.values()))
+    else:
+        found = [state_of(uri) for uri in tables.values()]
+    if problems:
+        raise StoreError(problems)
+    states = {name: state for name, state in zip(tables, found, strict=True) if state is not None}
+    tokens = {name: state.token for name, state in states.items()}
+    for source in sources:
+        if source.kind == "delta" and source.version is not None:
+            states[source.unique_id] = TableState(source.version, f"version {source.version}")
+            tokens[source.unique_id] = f"version {source.version}"
+        elif source.kind == "files":
+            files = local_files(source, project.root)
+            # What cannot be listed cannot be known to be unchanged: no commit has recorded this token.
+            tokens[source.unique_id] = uuid.uuid4().hex if files is None else files_token(files, project.root)
+    return LakeState(states, tokens)
