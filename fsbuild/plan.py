@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fsbuild.errors import Problem, UsageError
 from fsbuild.values import Action, CompiledModel, Plan, Seed, Step, TableState
@@ -20,7 +20,8 @@ INLINED = frozenset({"view", "ephemeral"})
 class Situation:
     """What there is: the nodes, the states of their tables (absent: no table), and the inputs as they are now.
 
-    `tokens` identifies the present content of every source, seed and table by unique id.
+    `tokens` identifies the present content of every source, seed and table by unique id; `locations` says where the
+    rows of each source are.
     """
 
     models: Mapping[str, CompiledModel]
@@ -28,6 +29,7 @@ class Situation:
     states: Mapping[str, TableState]
     tokens: Mapping[str, str]
     names: Mapping[str, str]
+    locations: Mapping[str, str] = field(default_factory=dict)
 
 
 def physical_inputs(unique_id: str, models: Mapping[str, CompiledModel]) -> tuple[str, ...]:
@@ -115,8 +117,8 @@ def _input_reason(
     model: CompiledModel, state: TableState, situation: Situation, steps: Mapping[str, Step]
 ) -> tuple[str | None, bool]:
     """Why a table's inputs call for a run, and whether that depends on what its parents publish."""
-    if model.volatile:
-        return f"it calls {model.volatile[0]}(), which differs from run to run", False
+    if volatile := _volatile_calls(model, situation.models):
+        return f"it calls {volatile[0]}(), which differs from run to run", False
     inputs = physical_inputs(model.unique_id, situation.models)
     running = [name for name in inputs if name in steps and steps[name].action != "keep"]
     for name in inputs:
@@ -126,6 +128,15 @@ def _input_reason(
     if running:
         return f"{situation.names[running[0]]} runs before it", True
     return None, False
+
+
+def _volatile_calls(model: CompiledModel, models: Mapping[str, CompiledModel]) -> tuple[str, ...]:
+    """The functions that make a model's rows depend on the moment, those in views that it reads included."""
+    found = dict.fromkeys(model.volatile)
+    for parent in model.rendered.depends_on:
+        if parent in models and models[parent].rendered.config.materialized in INLINED:
+            found.update(dict.fromkeys(_volatile_calls(models[parent], models)))
+    return tuple(found)
 
 
 def _missing_inputs(unique_id: str, situation: Situation, steps: Mapping[str, Step]) -> Sequence[Problem]:
@@ -154,7 +165,8 @@ def _fingerprint(model: CompiledModel, situation: Situation, steps: Mapping[str,
     for parent in model.rendered.depends_on:
         step, state, parent_model = steps.get(parent), situation.states.get(parent), situation.models.get(parent)
         if parent_model is None:
-            parents.append(parent)  # a seed or a source: its content is an input, not a definition
+            # A seed or a source: its content is an input, and not a definition; another place is another source.
+            parents.append(parent + situation.locations.get(parent, ""))
         elif parent_model.rendered.config.materialized in INLINED:
             parents.append(_fingerprint(parent_model, situation, steps))
         elif step is not None:

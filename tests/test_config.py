@@ -46,7 +46,10 @@ def problem_with(raw: Mapping[str, Any]) -> Problem:
         ([{"+materialized": "table"}], {"materialized": "table"}),
         ([{"tags": "a"}, {"+tags": ["b", "c"]}, {"tags": "a"}], {"tags": ["a", "b", "c", "a"]}),
         ([{"meta": {"a": 1, "b": 1}}, {"+meta": {"b": 2}}], {"meta": {"a": 1, "b": 2}}),
-        ([{"column_types": {"a": "INT"}}, {"column_types": {"b": "DATE"}}], {"column_types": {"a": "INT", "b": "DATE"}}),
+        (
+            [{"column_types": {"a": "INT"}}, {"column_types": {"b": "DATE"}}],
+            {"column_types": {"a": "INT", "b": "DATE"}},
+        ),
         ([{"unique_key": ["a", "b"]}, {"unique_key": "c"}], {"unique_key": "c"}),
     ],
     ids=["nothing", "replaced", "plus", "tags add", "meta merges", "types merge", "lists are replaced"],
@@ -59,7 +62,9 @@ def test_a_tag_that_is_there_twice_counts_once() -> None:
     assert parse({"tags": ["a", "b", "a"]}).tags == ("a", "b")
 
 
-@pytest.mark.parametrize("layers", [[{"meta": "text"}, {"meta": {"a": 1}}], [{"column_types": 1}, {"column_types": {}}]])
+@pytest.mark.parametrize(
+    "layers", [[{"meta": "text"}, {"meta": {"a": 1}}], [{"column_types": 1}, {"column_types": {}}]]
+)
 def test_a_mapping_over_something_else_does_not_crash(layers: list[dict[str, Any]]) -> None:
     assert merge_layers(layers).keys() == layers[1].keys()
 
@@ -144,7 +149,7 @@ def test_a_wrong_value_is_a_problem_at_its_place(raw: dict[str, Any], message: s
 
 
 def test_all_wrong_keys_are_told_at_once_and_the_right_ones_kept() -> None:
-    config, problems = parse_config({"enabled": 1, "materialized": "table", "x": 1}, lambda key: Place(key))
+    config, problems = parse_config({"enabled": 1, "materialized": "table", "x": 1}, Place)
     assert config == ModelConfig(materialized="table")
     assert [problem.place for problem in problems] == [Place("enabled"), Place("x")]
 
@@ -158,7 +163,11 @@ def test_every_field_is_a_key_that_may_be_written_with_a_plus() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "strategy"),
-    [({}, "append"), ({"unique_key": "id"}, "merge"), ({"unique_key": "id", "incremental_strategy": "append"}, "append")],
+    [
+        ({}, "append"),
+        ({"unique_key": "id"}, "merge"),
+        ({"unique_key": "id", "incremental_strategy": "append"}, "append"),
+    ],
 )
 def test_the_strategy_follows_from_the_key_where_none_is_named(raw: dict[str, Any], strategy: str) -> None:
     assert parse(raw).strategy == strategy

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fsbuild.errors import Place, RenderError
-from fsbuild.load import Overrides, load_project
-from fsbuild.pipeline import draft_project
+from fsbuild.errors import FsbuildError, Place, RenderError
+from fsbuild.load import Overrides
+from fsbuild.pipeline import compile_draft, draft_project
 from fsbuild.render import evaluate_text
 from fsbuild.render.source_lines import SourceLines, read_marks
 from fsbuild.values import Moment, RenderedModel, RenderedSql
@@ -56,25 +56,23 @@ def plain(template: str, **names: object) -> str:
 @pytest.mark.parametrize(
     ("template", "lines"),
     [
-        ("a\nb\nc", (1, 2, 3)),
-        ("{# one\ntwo #}a\nb", (2, 3)),
-        ("{% if x %}\na\n{% else %}\nb\n{% endif %}\nc", (2, 4, 6)),
-        ("{% for i in [1, 2] -%}\na\n{% endfor -%}\nb", (2, 2, 4)),
-        ("{{\n 1\n}} a\nb", (1, 4)),
-        ("a {{ 'x\ny' }}\nb", (1, 1, 2)),
-        ("{% macro m() %}\na\nb\n{% endmacro %}\n{{ m() }}\nc", (2, 5, 5, 5, 5, 6)),
-        ("{% set x %}\na\n{% endset %}\n{{ x | trim }}\nb", (3, 4, 5)),
-        ("{% raw %}\n{{ a }}\n{% endraw %}\nb", (1, 2, 3, 4)),
-        ("a\r\nb\rc", (1, 2, 3)),
-        ("", (1,)),
+        ("a\nb\nc", [("a", 1), ("b", 2), ("c", 3)]),
+        ("{# one\ntwo #}a\nb", [("a", 2), ("b", 3)]),
+        ("{% if no %}\na\n{% else %}\nb\n{% endif %}\nc", [("b", 4), ("c", 6)]),
+        ("{% for i in [1, 2] -%}\na\n{% endfor -%}\nb", [("a", 2), ("a", 2), ("b", 4)]),
+        ("{{\n 1\n}} a\nb", [("1 a", 1), ("b", 4)]),
+        ("a {{ 'x\\ny' }}\nb", [("a x", 1), ("y", 1), ("b", 2)]),
+        ("{% macro m() %}\na\nb\n{% endmacro %}\n{{ m() }}\nc", [("a", 5), ("b", 5), ("c", 6)]),
+        ("{% set x %}\na\n{% endset %}\n{{ x | trim }}\nb", [("a", 4), ("b", 5)]),
+        ("{% raw %}\n{{ a }}\n{% endraw %}\nb", [("{{ a }}", 2), ("b", 4)]),
+        ("a\r\nb\rc", [("a", 1), ("b", 2), ("c", 3)]),
+        ("", []),
     ],
 )
-def test_every_line_of_the_output_has_a_line_of_the_template(template: str, lines: tuple[int, ...]) -> None:
+def test_every_line_of_the_output_has_a_line_of_the_template(template: str, lines: list[tuple[str, int]]) -> None:
     found = marked(template)
     assert found.text == plain(template)
-    assert [line for line, text in zip(found.lines, found.text.split("\n"), strict=True) if text.strip()] == [
-        line for line, text in zip(lines, found.text.split("\n"), strict=True) if text.strip()
-    ]
+    assert _nonblank(found) == lines
 
 
 @pytest.mark.parametrize(
@@ -93,7 +91,7 @@ WORDS = st.integers(0, 999).map(lambda number: f"w{number}")
 
 
 @st.composite
-def pieces(draw: st.DrawFn, depth: int = 2) -> str:
+def pieces(draw: st.DrawFn, depth: int = 2) -> str:  # noqa: PLR0911 - one for each kind of piece
     """A piece of a template: literal words, line breaks, expressions, and blocks with pieces inside."""
     open_, close = draw(st.sampled_from(["{%", "{%-", "{%+"])), draw(st.sampled_from(["%}", "-%}"]))
     start, end = draw(st.sampled_from(["{{", "{{-"])), draw(st.sampled_from(["}}", "-}}"]))
@@ -120,9 +118,8 @@ def pieces(draw: st.DrawFn, depth: int = 2) -> str:
     if kind == "macro":
         return f"{open_} macro m(a) {close}{inner}{open_} endmacro {close}{gap}{{{{ m(1) }}}}"
     if kind == "call":
-        return (
-            f"{{% macro k() %}}[{{{{ caller() | trim }}}}]{{% endmacro %}}{open_} call k() {close}{inner}{open_} endcall {close}"
-        )
+        called = "{% macro k() %}[{{ caller() | trim }}]{% endmacro %}"
+        return f"{called}{open_} call k() {close}{inner}{open_} endcall {close}"
     if kind == "filter":
         return f"{open_} filter upper | trim {close}{inner}{open_} endfilter {close}"
     head = draw(st.sampled_from(["if true", "if false", "if 1"])) if kind == "if" else "for i in [1, 2]"
@@ -130,7 +127,7 @@ def pieces(draw: st.DrawFn, depth: int = 2) -> str:
 
 
 @given(st.lists(pieces(), max_size=12).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @example("{% for i in [1, 2] -%}\n  w1 {{ i }},\n{%- endfor %}\nw2")
 def test_marking_changes_no_text_and_names_the_line_that_holds_it(template: str) -> None:
     found = marked(template)
@@ -172,7 +169,9 @@ def _literal_lines(template: str) -> set[str]:
 
 
 def test_a_model_knows_the_lines_of_both_of_its_queries(make_project: Make) -> None:
-    text = "{{ config(materialized='incremental') }}\nselect 1 as id\n{% if is_incremental() %}\nwhere false\n{% endif %}\n"
+    text = (
+        "{{ config(materialized='incremental') }}\nselect 1 as id\n{% if is_incremental() %}\nwhere false\n{% endif %}"
+    )
     model = rendered(make_project({"models/a.sql": text}))["a"]
     assert model.incremental_sql is not None
     assert _nonblank(model.sql) == [("select 1 as id", 2)]
@@ -180,7 +179,7 @@ def test_a_model_knows_the_lines_of_both_of_its_queries(make_project: Make) -> N
 
 
 def _nonblank(sql: RenderedSql) -> list[tuple[str, int]]:
-    return [(text, line) for text, line in zip(sql.text.split("\n"), sql.lines, strict=True) if text.strip()]
+    return [(text.strip(), line) for text, line in zip(sql.text.split("\n"), sql.lines, strict=True) if text.strip()]
 
 
 # --- what templates read ---------------------------------------------------------------------------------------------
@@ -226,7 +225,8 @@ def test_names_of_dbt(make_project: Make, text: str, sql: str, reads: list[str] 
 
 
 def test_what_only_an_increment_reads_is_read(make_project: Make) -> None:
-    text = "{{ config(materialized='incremental') }}{% if is_incremental() %}{{ ref('orders') }}{% endif %}{{ ref('stg') }}"
+    increment = "{% if is_incremental() %}{{ ref('orders') }}{% endif %}"
+    text = f"{{{{ config(materialized='incremental') }}}}{increment}{{{{ ref('stg') }}}}"
     model = rendered(make_project({**SHOP, "models/a.sql": text}))["a"]
     assert set(model.depends_on) == {"seed.shop.orders", "model.shop.stg"}
 
@@ -332,14 +332,20 @@ MACROS = {
     "by the project's name": MacroCase("{% macro m() %}m{% endmacro %}", "{{ shop.m() }}", "m"),
     "named like a method of dict": MacroCase("{% macro items() %}m{% endmacro %}", "{{ shop.items() }}", "m"),
     "return keeps the type": MacroCase(
-        "{% macro m() %}ignored{{ return([1, 2]) }}{% endmacro %}", "{{ m()[1] + 1 }}{% for x in m() %}{{ x }}{% endfor %}", "312"
+        "{% macro m() %}ignored{{ return([1, 2]) }}{% endmacro %}",
+        "{{ m()[1] + 1 }}{% for x in m() %}{{ x }}{% endfor %}",
+        "312",
     ),
     "return ends the macro": MacroCase(
-        "{% macro m(x) %}{% if x %}{{ return('early') }}{% endif %}late{% endmacro %}", "{{ m(1) }} {{ m(0) }}", "early late"
+        "{% macro m(x) %}{% if x %}{{ return('early') }}{% endif %}late{% endmacro %}",
+        "{{ m(1) }} {{ m(0) }}",
+        "early late",
     ),
     "do return": MacroCase("{% macro m() %}{% do return(none) %}{% endmacro %}", "{{ m() is none }}", "True"),
     "return of a macro that is called": MacroCase(
-        "{% macro a() %}{{ return(1) }}{% endmacro %}{% macro b() %}{{ return(a() + 1) }}{% endmacro %}", "{{ b() }}", "2"
+        "{% macro a() %}{{ return(1) }}{% endmacro %}{% macro b() %}{{ return(a() + 1) }}{% endmacro %}",
+        "{{ b() }}",
+        "2",
     ),
     "return leaves the innermost only": MacroCase(
         "{% macro a() %}{{ return(1) }}{% endmacro %}{% macro b() %}<{{ a() }}>{% endmacro %}", "{{ b() }}", "<1>"
@@ -371,9 +377,7 @@ MACROS = {
     "varargs and keywords": MacroCase(
         "{% macro m(x=1) %}{{ x }}{{ varargs }}{{ kwargs }}{% endmacro %}", "{{ m(2, 3, y=4) }}", "2(3,){'y': 4}"
     ),
-    "a macro of the model itself": MacroCase(
-        "", "{% macro own() %}{{ return(5) }}{% endmacro %}{{ own() + 1 }}", "6"
-    ),
+    "a macro of the model itself": MacroCase("", "{% macro own() %}{{ return(5) }}{% endmacro %}{{ own() + 1 }}", "6"),
 }
 
 
@@ -422,22 +426,33 @@ def test_what_one_model_does_to_a_macro_is_not_seen_by_another(make_project: Mak
     [
         (
             "select 1\nfrom {{ ref('ordrs') }}",
-            "models/a.sql:2: unknown model or seed 'ordrs'\n  2 | from {{ ref('ordrs') }}\n  hint: did you mean 'orders'?",
+            (
+                "models/a.sql:2: unknown model or seed 'ordrs'\n"
+                "  2 | from {{ ref('ordrs') }}\n"
+                "  hint: did you mean 'orders'?"
+            ),
         ),
         (
             "{{ ref('flights') }}",
-            "models/a.sql:1: unknown model or seed 'flights'\n  1 | {{ ref('flights') }}\n"
-            "  hint: a source is read with source('source', 'table')",
+            (
+                "models/a.sql:1: unknown model or seed 'flights'\n  1 | {{ ref('flights') }}\n"
+                "  hint: a source is read with source('source', 'table')"
+            ),
         ),
         (
             "{{ source('raw', 'flight') }}",
-            "models/a.sql:1: unknown source 'raw.flight'\n  1 | {{ source('raw', 'flight') }}\n"
-            "  hint: did you mean 'raw.flights'?",
+            (
+                "models/a.sql:1: unknown source 'raw.flight'\n  1 | {{ source('raw', 'flight') }}\n"
+                "  hint: did you mean 'raw.flights'?"
+            ),
         ),
         ("{{ source('raw') }}", "models/a.sql:1: source() needs two names"),
         ("{{ ref() }}", "models/a.sql:1: ref() needs the name of a model"),
         ("{{ ref('stg', v=1) }}", "models/a.sql:1: ref() does not support 'v' yet"),
-        ("\n{{ refs('stg') }}", "models/a.sql:2: 'refs' is undefined\n  2 | {{ refs('stg') }}\n  hint: did you mean 'ref'?"),
+        (
+            "\n{{ refs('stg') }}",
+            "models/a.sql:2: 'refs' is undefined\n  2 | {{ refs('stg') }}\n  hint: did you mean 'ref'?",
+        ),
         ("{{ var('x') }}", "models/a.sql:1: variable 'x' is not set"),
         ("{{ env_var('FSBUILD_TEST_Y') }}", "models/a.sql:1: environment variable 'FSBUILD_TEST_Y' is not set"),
         ("\n\n{{ 1 / 0 }}", "models/a.sql:3: ZeroDivisionError: division by zero"),
@@ -476,7 +491,7 @@ def test_all_mistakes_of_all_models_are_told_at_once(make_project: Make) -> None
         "models/a.sql:1",
         "models/a.sql:3",
         "models/a.sql:3",
-        "models/b.sql:1:1",
+        "models/b.sql:1:20",
         "models/c.sql:1",
         "models/c.sql:1",
     ]
@@ -495,24 +510,20 @@ def test_two_models_of_one_table_are_refused(make_project: Make) -> None:
         {"models/a.sql": "{{ config(alias='t') }}select 1", "models/b.sql": "{{ config(alias='T') }}select 1"},
         {
             "models/a.sql": "select * from {{ source('main', 'a') }}",
-            "models/s.yml": "sources:\n  - name: main\n    tables:\n      - {name: a, meta: {external_location: a.csv}}\n",
+            "models/s.yml": "sources:\n- name: main\n  tables:\n  - {name: a, meta: {external_location: a.csv}}\n",
         },
     ],
     ids=["names that the engine does not tell apart", "a source and a model"],
 )
 def test_two_nodes_that_the_engine_would_read_by_one_name_are_refused(make_project: Make, files: Files) -> None:
-    (line,) = told(make_project(files))
-    assert line.startswith("models/")
+    root = make_project({"a.csv": "id\n1\n", **files})
+    with pytest.raises(FsbuildError) as caught:
+        compile_draft(draft_project(root, Overrides(), MOMENT))
+    (problem,) = caught.value.problems
+    assert str(problem).startswith("models/")
 
 
 def test_return_outside_a_macro_says_what_is_wrong(make_project: Make) -> None:
     (line,) = told(make_project({"models/a.sql": "{{ return(1) }}"}))
     assert line.startswith("models/a.sql:1: ")
     assert "MacroReturn" not in line
-
-
-def test_a_rendering_is_the_same_every_time(make_project: Make) -> None:
-    root = make_project({**SHOP, "models/a.sql": "{{ ref('stg') }} {{ run_started_at }}"})
-    project = load_project(root, Overrides(), evaluate_text)
-    assert rendered(root) == rendered(root)
-    assert {model.name for model in project.models} == {"stg", "a"}

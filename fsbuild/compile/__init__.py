@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fsbuild.compile.binding import Binder, bind_sql
 from fsbuild.compile.columns import column_problems, increment_problems
 from fsbuild.compile.text import fingerprint, select_stored, strip, tokenize, volatile_calls
-from fsbuild.errors import CompileError, Problem
+from fsbuild.errors import BindError, CompileError, Problem
 from fsbuild.lineage import Input, trace_lineage
 from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel
 
@@ -63,7 +63,7 @@ def compile_models(
         bound = _bind_model(model, binder, compiled_path(model), problems)
         if bound is None:
             continue
-        binder.declare(model.relation, [(column.name, column.type) for column in bound.columns])
+        _declare(bound, binder)
         parents = [inputs[parent] for parent in model.depends_on]
         inputs[model.unique_id] = Input(model.unique_id, model.relation, bound.columns)
         if not problems:
@@ -108,6 +108,16 @@ def _bind_model(model: RenderedModel, binder: Binder, compiled: str, problems: l
         binder.undeclare(model.relation)
         problems.extend(increment_problems(model, columns, increment) if increment else ())
     return None if _has_duplicates(full) else _Bound(model, columns, full, increment)
+
+
+def _declare(bound: _Bound, binder: Binder) -> None:
+    """Let the models that follow read this one."""
+    try:
+        binder.declare(bound.model.relation, [(column.name, column.type) for column in bound.columns])
+    except BindError:
+        # A view may have a type that has no name, such as that of row(1, 2).
+        text = bound.model.sql.text
+        binder.declare_query(bound.model.relation, strip(text, tokenize(text)))
 
 
 def _has_duplicates(columns: Sequence[BoundColumn]) -> bool:

@@ -17,6 +17,8 @@ from fsbuild.values import BoundColumn, Relation, RenderedModel, RenderedSql
 # How often a model's SQL is repaired to find its next mistake.
 _REPAIRS = 25
 _UNKNOWN_COLUMN = re.compile(r'Referenced column "|(Table |Values list )?"[^"]*" does not have a column named "')
+_REFERENCE = re.compile(r'("(?:[^"]|"")*"|\w+)(\s*\.\s*("(?:[^"]|"")*"|\w+))*')
+_QUALIFIED = re.compile(r'(?:Table )?"([^"]+)" does not have a column named "([^"]+)"')
 
 
 class Binder(Protocol):
@@ -26,6 +28,9 @@ class Binder(Protocol):
 
     def declare(self, relation: Relation, columns: Iterable[tuple[str, str]]) -> None:
         """Make an empty table."""
+
+    def declare_query(self, relation: Relation, sql: str) -> None:
+        """Let a name stand for a query."""
 
     def undeclare(self, relation: Relation) -> None:
         """Drop an empty table again."""
@@ -46,7 +51,9 @@ def bind_sql(
         try:
             bound = binder.columns_of(text)
         except BindError as exc:
-            position = exc.position if exc.position is None else _original(exc.position, repairs)
+            if repairs and not _UNKNOWN_COLUMN.match(exc.message):
+                break  # this may come of the NULL that was put there
+            position = _original(exc.position, repairs) if exc.position is not None else _search(exc.message, sql.text)
             found.append((position or 0, _located(exc, position, sql, model, compiled)))
             repair = _repair(text, exc)
             if repair is None:
@@ -71,10 +78,15 @@ def _repair(text: str, exc: BindError) -> _Repair | None:
     """Find the column reference that an error is about; None where it is about something else."""
     if exc.position is None or not _UNKNOWN_COLUMN.match(exc.message):
         return None
-    end = exc.position
-    while end < len(text) and (text[end].isalnum() or text[end] in '_."'):
-        end += 1
-    return _Repair(exc.position, end)
+    reference = _REFERENCE.match(text, exc.position)
+    return _Repair(*reference.span()) if reference else None
+
+
+def _search(message: str, text: str) -> int | None:
+    """Find the qualified column that a message names, where it stands in the text once."""
+    named = _QUALIFIED.match(message)
+    found = list(re.finditer(rf'\b{re.escape(named[1])}\s*\.\s*"?{re.escape(named[2])}\b', text)) if named else []
+    return found[0].start() if len(found) == 1 else None
 
 
 def _original(position: int, repairs: Sequence[_Repair]) -> int:

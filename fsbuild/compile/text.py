@@ -13,7 +13,7 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from fsbuild.values import BoundColumn, ColumnType, RenderedModel, quote
+from fsbuild.values import BoundColumn, ColumnType, RenderedModel, literal, quote
 
 
 def tokenize(text: str) -> list[Token]:
@@ -38,20 +38,31 @@ def select_stored(text: str, tokens: Sequence[Token], columns: Sequence[BoundCol
     if all(column.stored_type == column.type for column in columns):
         return stripped
     written = ", ".join(
-        quote(c.name) if c.stored_type == c.type else f"CAST({quote(c.name)} AS {c.stored_type}) AS {quote(c.name)}"
-        for c in columns
+        quote(c.name) if c.stored_type == c.type else f"{_cast(quote(c.name), c)} AS {quote(c.name)}" for c in columns
     )
     return f"SELECT {written} FROM (\n{stripped}\n)"
+
+
+def _cast(name: str, column: BoundColumn) -> str:
+    """Write the cast to the stored type; a value that does not fit is an error, also where DuckDB would cut it off."""
+    cast = f"CAST({name} AS {column.stored_type})"
+    if column.type != "TIMESTAMP_NS":
+        return cast
+    refused = f"error({literal(f'{column.name} has nanoseconds, and a Delta table keeps microseconds')})"
+    return f"CASE WHEN epoch_ns({name}) % 1000 <> 0 THEN {refused} ELSE {cast} END"
 
 
 def _canonical(tokens: Sequence[Token], text: str) -> str:
     """The query as its tokens, keywords in capitals: comments, white space and line breaks do not count."""
     if not tokens:
         return text
-    written = ((token, text[token.start : token.end + 1]) for token in tokens)
-    return " ".join(
-        word.upper() if word.isalpha() and token.token_type != TokenType.VAR else word for token, word in written
-    )
+    return " ".join(_canonical_word(token, text[token.start : token.end + 1]) for token in tokens)
+
+
+def _canonical_word(token: Token, written: str) -> str:
+    """A token as it counts. Words are capitals: the case of a name counts in the columns alone."""
+    is_word = written[0].isalpha() or written[0] == "_"
+    return " ".join(token.text.upper().split()) if is_word and "'" not in written and '"' not in written else written
 
 
 def fingerprint(

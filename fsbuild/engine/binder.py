@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from fsbuild.engine.connection import CLOCK_NAMES, RANDOM_NAMES, engine_errors, load_extension, open_duckdb
+from fsbuild.engine.connection import CLOCK_NAMES, RANDOM_NAMES, bind_error, engine_errors, load_extension, open_duckdb
 from fsbuild.engine.sources import scan
 from fsbuild.engine.types import stored_type
 from fsbuild.errors import BindError
@@ -23,6 +23,7 @@ class Binder:
     volatile_functions = CLOCK_NAMES | RANDOM_NAMES
 
     def __init__(self, root: Path, settings: Mapping[str, object]) -> None:
+        self._root = root
         self._connection = open_duckdb(root, settings)
         self._schemas: set[str] = {"main"}
         self._has_delta = False
@@ -35,6 +36,11 @@ class Binder:
         written = ", ".join(f"{quote(name)} {kind}" for name, kind in columns)
         with engine_errors():
             self._connection.execute(f"CREATE TABLE {relation} ({written})")
+
+    def declare_query(self, relation: Relation, sql: str) -> None:
+        """Let a name stand for a query, where its columns have types that cannot be written down."""
+        with engine_errors():
+            self._connection.execute(f"CREATE VIEW {relation} AS {sql}")
 
     def undeclare(self, relation: Relation) -> None:
         """Drop an empty table again."""
@@ -54,10 +60,9 @@ class Binder:
                     BoundColumn(name, str(kind), stored_type(kind))
                     for name, kind in zip(bound.columns, bound.types, strict=True)
                 )
-        except duckdb.Error:
-            # Said again with the position in the text, which costs too much to ask for every time.
-            self._explain(sql)
-            raise
+        except duckdb.Error as exc:
+            # Asked again for the position in the text, which costs too much to ask for every time.
+            raise self._explain(sql, exc) from exc
         raise BindError(_not_one_select(statements))
 
     def source_columns(self, source: Source, version: int | None = None) -> tuple[BoundColumn, ...]:
@@ -70,19 +75,24 @@ class Binder:
             load_extension(self._connection, "delta")
             self._has_delta = True
         with engine_errors():
-            return self.columns_of(f"SELECT * FROM {scan(source, version)}")
+            return self.columns_of(f"SELECT * FROM {scan(source, version, self._root)}")
 
-    def _explain(self, sql: str) -> None:
+    def _explain(self, sql: str, otherwise: duckdb.Error) -> BindError:
+        """Say what is wrong with a query and where; positions count characters, and DuckDB's count bytes."""
         prefix = "DESCRIBE "
         self._connection.execute("SET errors_as_json = true")
         try:
-            with engine_errors():
-                self._connection.execute(prefix + sql)
-        except BindError as exc:
-            position = None if exc.position is None else max(exc.position - len(prefix), 0)
-            raise BindError(exc.message, position, exc.name, exc.candidates) from exc
+            self._connection.execute(prefix + sql)
+        except duckdb.Error as exc:
+            found = bind_error(exc)
+        else:
+            found = bind_error(otherwise)
         finally:
             self._connection.execute("SET errors_as_json = false")
+        if found.position is None:
+            return found
+        before = (prefix + sql).encode()[: found.position].decode(errors="ignore")
+        return BindError(found.message, max(len(before) - len(prefix), 0), found.name, found.candidates)
 
 
 def _not_one_select(statements: list[duckdb.Statement]) -> str:

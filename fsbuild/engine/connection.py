@@ -26,7 +26,7 @@ _CLOCKS = {
     "current_date": "DATE",
     "today": "DATE",
 }
-CLOCK_NAMES = frozenset({*_CLOCKS, "current_timestamp", "localtimestamp"})
+CLOCK_NAMES = frozenset({*_CLOCKS, "age", "current_timestamp", "localtimestamp"})
 RANDOM_NAMES = frozenset(
     {"random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "nextval", "txid_current", "current_time", "localtime"}
     | {"get_current_time", "current_localtime"}
@@ -49,6 +49,9 @@ def open_duckdb(
         moment = literal(now.isoformat())
         for name, kind in _CLOCKS.items():
             connection.execute(f"CREATE MACRO {name}() AS CAST(TIMESTAMPTZ {moment} AS {kind})")
+        # With one argument, age() counts to the present day.
+        today = f"CAST(CAST(TIMESTAMPTZ {moment} AS DATE) AS TIMESTAMP)"
+        connection.execute(f"CREATE MACRO age(t) AS system.main.age({today}, t), (a, b) AS system.main.age(a, b)")
     for name, value in settings.items():
         try:
             connection.execute(f"SET GLOBAL {quote(name)} = {literal(str(value))}")
@@ -75,14 +78,15 @@ def engine_errors() -> Iterator[None]:
     try:
         yield
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as exc:
-        raise _bind_error(exc) from exc
+        raise bind_error(exc) from exc
     except duckdb.InterruptException as exc:
         raise EngineError(Problem("interrupted")) from exc
     except duckdb.Error as exc:
         raise EngineError(Problem(_said(exc).get("exception_message", str(exc)))) from exc
 
 
-def _bind_error(exc: duckdb.Error) -> BindError:
+def bind_error(exc: duckdb.Error) -> BindError:
+    """Read what DuckDB says of a query that it refuses."""
     said = _said(exc)
     message = str(said.get("exception_message", "")).strip()
     position = said.get("position")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 
 from fsbuild.values import Seed, Source, literal
@@ -18,10 +18,10 @@ _READERS = (
 )
 
 
-def scan(source: Source, version: int | None = None) -> str:
+def scan(source: Source, version: int | None = None, root: Path | None = None) -> str:
     """Write the table function that reads a source, at a version where it is a Delta table.
 
-    Files are named by path, glob or URL; anything of the form `function(…)` is taken as it is.
+    Files are named by path, glob or URL, relative to `root`; anything of the form `function(…)` is taken as it is.
     """
     if source.kind == "delta":
         at = source.version if version is None else version
@@ -30,16 +30,17 @@ def scan(source: Source, version: int | None = None) -> str:
         return source.location
     for pattern, reader in _READERS:
         if pattern.search(source.location.lower()):
-            return f"{reader}({literal(source.location)})"
-    return literal(source.location)
+            return f"{reader}({literal(_absolute(root, source.location))})"
+    return literal(_absolute(root, source.location))
 
 
-def scan_seed(seed: Seed) -> str:
+def scan_seed(seed: Seed, root: Path | None = None) -> str:
     """Write the query that reads a seed's file: types from all of its rows, unless they are configured."""
     types = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in seed.config.column_types.items())
+    given = f", types = {{{types}}}" if types else ""
     return (
-        f"SELECT * FROM read_csv({literal(seed.path)}, header = true, delim = {literal(seed.config.delimiter)}, "
-        f"""quote = '"', escape = '"', sample_size = -1{f", types = {{{types}}}" if types else ""})"""
+        f"SELECT * FROM read_csv({literal(_absolute(root, escape(seed.path)))}, header = true, "
+        f"delim = {literal(seed.config.delimiter)}, quote = '\"', escape = '\"', sample_size = -1{given})"
     )
 
 
@@ -53,7 +54,14 @@ def local_files(source: Source, root: Path) -> list[Path] | None:
 
 def _expand(root: Path, pattern: str) -> list[str]:
     """List the files that a glob means, as DuckDB does: `**` crosses folders, an absolute path stays one."""
-    return glob(str(root / pattern), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+    return glob(_absolute(root, pattern), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+
+
+def _absolute(root: Path | None, pattern: str) -> str:
+    """Put a glob below the project's folder, whose own name is none; a URL or an absolute path stays what it is."""
+    if root is None or "://" in pattern or pattern.startswith("/"):
+        return pattern
+    return f"{escape(str(root))}/{pattern}"
 
 
 def files_token(files: list[Path], root: Path) -> str:

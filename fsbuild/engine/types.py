@@ -21,7 +21,6 @@ _STORED_AS = {
     "ubigint": "DECIMAL(20,0)",
     "hugeint": "BIGINT",
     "uhugeint": "DECIMAL(38,0)",
-    "bignum": "DECIMAL(38,0)",
     "timestamp_s": "TIMESTAMP",
     "timestamp_ms": "TIMESTAMP",
     "timestamp_ns": "TIMESTAMP",
@@ -56,5 +55,7 @@ def stored_type(kind: DuckDBPyType) -> str | None:
         return str(kind)
     if name not in _NESTED:
         return None
+    if any(not part for part, _ in kind.children):
+        return None  # the fields of row(1, 2) have no names
     parts = {part: stored_type(child) for part, child in kind.children if isinstance(child, DuckDBPyType)}
     return None if None in parts.values() else _NESTED[name](parts)

@@ -30,6 +30,7 @@ class Warehouse:
     """One DuckDB for a run, used by many threads at once, each with a cursor of its own."""
 
     def __init__(self, root: Path, settings: Mapping[str, object], now: dt.datetime) -> None:
+        self._root = root
         self._connection = open_duckdb(root, settings, now)
         self._connection.execute(f"CREATE SCHEMA {STAGING}")
         self._schemas = {"main", STAGING}
@@ -65,7 +66,7 @@ class Warehouse:
             self._extend("delta")
         if any(scheme in source.location for scheme in _REMOTE):
             self._extend("httpfs")
-        self._bind(source.relation, f"SELECT * FROM {scan(source, version)}")
+        self._bind(source.relation, f"SELECT * FROM {scan(source, version, self._root)}")
 
     def bind_query(self, relation: Relation, sql: str) -> None:
         """Let a name stand for a query."""

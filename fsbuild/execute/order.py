@@ -17,11 +17,12 @@ def order_steps(steps: Mapping[str, Step], work: Work) -> tuple[dict[str, tuple[
     waits = {name: dict.fromkeys(_read_steps(name, steps, work)) for name in steps}
     deferred: dict[str, frozenset[str]] = {}
     for name in steps:
-        for referred in _referred_steps(name, steps, work):
-            if referred == name or _waits_for(referred, name, waits):
+        for referred in _referred(name, work):
+            behind = [referred] if referred in steps else [*_read_steps(referred, steps, work)]
+            if any(step == name or _waits_for(step, name, waits) for step in behind):
                 deferred[name] = deferred.get(name, frozenset()) | {referred}
             else:
-                waits[name][referred] = None
+                waits[name].update(dict.fromkeys(behind))
     return {name: tuple(parents) for name, parents in waits.items()}, deferred
 
 
@@ -35,11 +36,11 @@ def _read_steps(unique_id: str, steps: Mapping[str, Step], work: Work) -> Iterat
             pending.extend(work.models[parent].rendered.depends_on)
 
 
-def _referred_steps(unique_id: str, steps: Mapping[str, Step], work: Work) -> Iterator[str]:
+def _referred(unique_id: str, work: Work) -> Iterator[str]:
+    """The nodes that a node's checks refer to."""
     for check in checks_of(unique_id, work) if work.is_checking else ():
-        referred = str(check.arguments.get("to"))
-        if referred in steps:
-            yield referred
+        if "to" in check.arguments:
+            yield str(check.arguments["to"])
 
 
 def _waits_for(waiting: str, target: str, waits: Mapping[str, Mapping[str, None]]) -> bool:

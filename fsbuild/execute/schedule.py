@@ -86,5 +86,15 @@ class _Queue:
 
     def leave(self) -> Iterator[NodeResult]:
         """Yield the results of what is not going to run."""
+        for name in [*self._blamed]:
+            self._blame_descendants(name)
         for name in self._unsettled:
             yield self._skip(name, self._blamed.get(name))
+
+    def _blame_descendants(self, name: str) -> None:
+        pending = [name]
+        for parent in pending:
+            for child in self._children[parent]:
+                if child not in self._blamed:
+                    self._blamed[child] = self._blamed[name]
+                    pending.append(child)

@@ -77,7 +77,7 @@ def _known_relations(draft: Draft, binder: Binder, problems: list[Problem]) -> I
         columns = tuple(ColumnType(column.name, column.type) for column in bound)
         yield KnownRelation(source.unique_id, source.relation, columns)
     for seed in project.seeds:
-        sql = scan_seed(seed)
+        sql = scan_seed(seed, project.root)
         try:
             yield compile_seed(seed.unique_id, seed.relation, sql, binder.columns_of(sql))
         except FsbuildError as exc:

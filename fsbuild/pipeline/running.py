@@ -34,7 +34,8 @@ def plan_run(command: str, compiled: Compiled, chosen: Sequence[str], lake: Lake
     draft = compiled.draft
     names = {name: shown_name(node) for name, node in draft.graph.nodes.items()}
     seeds = {seed.unique_id: seed for seed in draft.project.seeds}
-    situation = Situation(compiled.models, seeds, lake.states, lake.tokens, names)
+    locations = {source.unique_id: source.location for source in draft.project.sources}
+    situation = Situation(compiled.models, seeds, lake.states, lake.tokens, names, locations)
     wanted = {name for name in chosen if name in (seeds if command == "seed" else compiled.models)}
     if command == "build":
         wanted |= {name for name in chosen if name in seeds}

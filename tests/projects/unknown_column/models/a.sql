@@ -6,7 +6,6 @@ with totals as (
 )
 select
     customer,
-    totals.totl,
-    sum(kind) as n
+    totals.totl
 from totals
 join (select *, 'x' as kind from {{ ref('orders') }}) as o on o.customer_id = totals.customer_id
