@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsbuild.errors import ConflictError, Problem, StoreError
+from fsbuild.errors import ConflictError, FsbuildError, Problem, StoreError
 from fsbuild.values import Commit, Relation, TableRows, TableState, quote
 from fsbuild.version import __version__
 
@@ -30,6 +30,7 @@ _WITHOUT_DATA_CHANGE = frozenset(
     {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "ADD FEATURE", "UPDATE TABLE METADATA", "FSCK"}
 )
 _PREFIX = "fsbuild."
+_CHANGE_FEED = "delta.enableChangeDataFeed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +184,21 @@ def overwrite(uri: str, rows: TableRows, commit: Commit, storage_options: Mappin
         if table is None and "://" not in uri:
             # From here on the folder is known as ours, also after a crash before the first commit.
             (Path(uri) / "_delta_log").mkdir(parents=True, exist_ok=True)
+        if table is not None and table.metadata().configuration.get(_CHANGE_FEED) != "true":
+            # Another program made the table; it cannot be turned on in the same commit.
+            table.alter.set_table_properties({_CHANGE_FEED: "true"})
         write_deltalake(
             uri if table is None else table,
             rows.open(),
             mode="error" if table is None else "overwrite",
             schema_mode=None if table is None else "overwrite",
-            partition_by=list(commit.partition_by) or None,
-            configuration={"delta.enableChangeDataFeed": "true"} if table is None else None,
+            partition_by=list(commit.partition_by),
+            configuration={_CHANGE_FEED: "true"} if table is None else None,
             description=commit.description or None,
             storage_options=dict(storage_options) or None,
             commit_properties=_properties(commit),
         )
-    return 0 if commit.expected_version is None else commit.expected_version + 1
+    return 0 if table is None else int(table.version())
 
 
 def append(uri: str, rows: TableRows, commit: Commit, storage_options: Mapping[str, str]) -> int:
@@ -311,17 +315,18 @@ def _properties(commit: Commit, *, has_data_change: bool = True) -> CommitProper
 @contextmanager
 def _commit_errors(uri: str) -> Iterator[None]:
     """Turn deltalake's errors into fsbuild's; its panics too, which are not Exceptions."""
-    from deltalake.exceptions import CommitFailedError, DeltaError
+    from deltalake.exceptions import CommitFailedError
 
     try:
         yield
     except CommitFailedError as exc:
         raise _conflict(uri) from exc
-    except (DeltaError, OSError, ValueError) as exc:
+    except FsbuildError:
+        raise
+    except BaseException as exc:
+        # deltalake raises bare Exceptions too, and panics that are none; a backtrace of its own is of no use here.
+        if not isinstance(exc, Exception) and type(exc).__name__ != "PanicException":
+            raise
         if "already exists" in str(exc):
             raise _conflict(uri) from exc
-        raise StoreError(Problem(f"cannot write {uri}: {exc}")) from exc
-    except BaseException as exc:
-        if type(exc).__name__ != "PanicException":
-            raise
-        raise StoreError(Problem(f"cannot write {uri}: {exc}")) from exc
+        raise StoreError(Problem(f"cannot write {uri}: {str(exc).splitlines()[0]}")) from exc

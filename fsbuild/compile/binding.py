@@ -42,12 +42,14 @@ class Binder(Protocol):
 def bind_sql(
     sql: RenderedSql, model: RenderedModel, binder: Binder, compiled: str, problems: list[Problem]
 ) -> tuple[BoundColumn, ...] | None:
-    """Bind a query; where a column is unknown, read NULL in its place and go on, so that every one is found."""
+    """Tell a query's columns, or None where it has problems, which are added in the order of the text.
+
+    Where a column is unknown, NULL is read in its place and the rest is bound, so that every one is found.
+    """
     text = sql.text
     found: list[tuple[int, Problem]] = []
     repairs: list[_Repair] = []
-    bound = None
-    for _ in range(_REPAIRS):
+    while len(repairs) < _REPAIRS:
         try:
             bound = binder.columns_of(text)
         except BindError as exc:
@@ -61,9 +63,11 @@ def bind_sql(
             text = text[: repair.start] + "NULL" + text[repair.end :]
             repairs.append(repair)
         else:
+            if not repairs:
+                return bound
             break
     problems.extend(problem for _, problem in sorted(found, key=lambda pair: pair[0]))
-    return bound
+    return None
 
 
 @dataclass(frozen=True, slots=True)

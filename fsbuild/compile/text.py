@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import string
 from collections.abc import Mapping, Sequence
 
 from sqlglot.dialects.duckdb import DuckDB
@@ -14,6 +15,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from fsbuild.values import BoundColumn, ColumnType, RenderedModel, literal, quote
+
+_CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
 def tokenize(text: str) -> list[Token]:
@@ -62,7 +65,8 @@ def _canonical(tokens: Sequence[Token], text: str) -> str:
 def _canonical_word(token: Token, written: str) -> str:
     """A token as it counts. Words are capitals: the case of a name counts in the columns alone."""
     is_word = written[0].isalpha() or written[0] == "_"
-    return " ".join(token.text.upper().split()) if is_word and "'" not in written and '"' not in written else written
+    # As in DuckDB, only the letters a to z have two cases.
+    return " ".join(token.text.translate(_CAPITALS).split()) if is_word and not {"'", '"'} & {*written} else written
 
 
 def fingerprint(

@@ -10,6 +10,7 @@ from pathlib import Path
 from fsbuild.values import Seed, Source, literal
 
 _FUNCTION = re.compile(r"\s*\w+\s*\(.*\)\s*", re.DOTALL)
+_FILE_READER = re.compile(r"^(\s*(?:read_\w+|\w+_scan)\s*\(\s*)'((?:[^']|'')*)'")
 _QUOTED = re.compile(r"'([^']*)'")
 _READERS = (
     (re.compile(r"\.(parquet|parq|pq)$"), "read_parquet"),
@@ -27,7 +28,8 @@ def scan(source: Source, version: int | None = None, root: Path | None = None) -
         at = source.version if version is None else version
         return f"delta_scan({literal(source.location)}{'' if at is None else f', version => {at}'})"
     if _FUNCTION.fullmatch(source.location):
-        return source.location
+        # The engine would look for a relative path in the working folder first.
+        return _FILE_READER.sub(lambda m: m[1] + literal(_absolute(root, m[2].replace("''", "'"))), source.location)
     for pattern, reader in _READERS:
         if pattern.search(source.location.lower()):
             return f"{reader}({literal(_absolute(root, source.location))})"

@@ -126,9 +126,9 @@ class Execution:
             rows=0,
             description=config.description,
             properties=_table_properties(model),
-            partition_by=config.partition_by,
+            partition_by=_as_written(config.partition_by, model.columns),
         )
-        key = config.unique_key if config.materialized == "incremental" else ()
+        key = _as_written(config.unique_key, model.columns) if config.materialized == "incremental" else ()
         return self._publish(_Table(model.unique_id, relation, sql, strategy, commit, key, config.event_time), node)
 
     def _publish(self, table: _Table, node: NodeResult) -> NodeResult:
@@ -313,6 +313,12 @@ class _Table:
     commit: Commit
     key: tuple[str, ...] = ()
     event_time: str | None = None
+
+
+def _as_written(names: Sequence[str], columns: Sequence[ColumnType]) -> tuple[str, ...]:
+    """Name columns as the table does: the engine ignores the case of a name, and Delta does not."""
+    written = {column.name.lower(): column.name for column in columns}
+    return tuple(written[name.lower()] for name in names)
 
 
 def _table_properties(model: CompiledModel) -> dict[str, str]:
