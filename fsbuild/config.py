@@ -43,10 +43,10 @@ def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         for written, value in layer.items():
-            key = written.removeprefix("+")
+            key = str(written).removeprefix("+")
             if key in _ADDED:
                 merged[key] = [*merged.get(key, []), *_words(value)]
-            elif key in _MERGED and isinstance(value, Mapping):
+            elif key in _MERGED and isinstance(value, Mapping) and isinstance(merged.get(key, {}), Mapping):
                 merged[key] = {**merged.get(key, {}), **value}
             else:
                 merged[key] = value
@@ -67,9 +67,14 @@ def parse_config(raw: Mapping[str, Any], place_of: Callable[[str], Place]) -> tu
             problems.append(unknown)
             continue
         try:
-            values[key] = _coerce(value, _TYPES[key])
+            coerced = _coerce(value, _TYPES[key])
         except ValueError as exc:
             problems.append(Problem(f"config '{key}' is {value!r}, {exc}", place_of(key)))
+            continue
+        if key == "delimiter" and len(coerced) != 1:
+            problems.append(Problem(f"config '{key}' is {value!r}, not one character", place_of(key)))
+            continue
+        values[key] = coerced
     return ModelConfig(**values), tuple(problems)
 
 
@@ -86,8 +91,11 @@ def _coerce(value: Any, kind: Any) -> Any:  # noqa: ANN401 - YAML holds anything
     if origin is tuple:
         return tuple(dict.fromkeys(_words(value)))
     expected, described = _KINDS.get(kind, (Mapping, "a mapping of names to values"))
-    if not isinstance(value, expected):
-        raise ValueError(f"not {described}")  # noqa: TRY004 - the caller words all of these alike
+    # True and False are numbers to Python; here they are what an unquoted `yes` or `no` becomes.
+    if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"not {described}")
+    if isinstance(value, Mapping) and str in get_args(kind)[1:] and not all(isinstance(v, str) for v in value.values()):
+        raise ValueError("whose values are not all texts")
     return dict(value) if isinstance(value, Mapping) else value if kind is bool else str(value)
 
 

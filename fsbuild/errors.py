@@ -114,7 +114,7 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
     >>> suggest("custmers", ["orders", "customers"])
     "did you mean 'customers'?"
     """
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else None
 
 

@@ -50,7 +50,7 @@ def _parse_check(
     if written is None:
         return None
     name, arguments = written
-    config = {**(arguments.get("config") or {})}
+    config = dict(arguments["config"]) if isinstance(arguments.get("config"), dict) else {}
     if "severity" in arguments:
         config["severity"] = arguments["severity"]
     for key in config:
@@ -63,7 +63,7 @@ def _parse_check(
     if config.get("enabled") is False:
         return None
     named = {key: value for key, value in arguments.items() if key not in _BESIDE}
-    named.update(arguments.get("arguments") or {})
+    named.update(arguments["arguments"] if isinstance(arguments.get("arguments"), dict) else {})
     if name == "relationships" and isinstance(named.get("to"), str):
         named["to"] = _resolve(named["to"], names, section.place, problems)
     return Check(name, column, named, section.place, "warn" if severity == "warn" else "error")

@@ -41,6 +41,11 @@ class Section:
         """The plain data below a key."""
         return self.data.get(key, default)
 
+    def mapping(self, key: str) -> dict[str, Any]:
+        """The mapping below a key; an empty one where there is none."""
+        found = self.data.get(key) if isinstance(self.data, dict) else None
+        return found if isinstance(found, dict) else {}
+
     def place_of(self, key: str | int) -> Place:
         """Where a key is written; this section's own place when it isn't."""
         line = self.lines.get((*self.path, key)) or self.lines.get((*self.path, f"+{key}"))
@@ -96,9 +101,49 @@ def parse_yaml(text: str, file: str, evaluate: Callable[[str, Place], Any]) -> S
     Raises:
         ProjectError: the text is not YAML, a key is written twice, or the top level is not a mapping.
     """
+    loader, node = _compose(text, file)
+    lines: dict[Path, int] = {}
+    problems: list[Problem] = []
+
+    def build(node: yaml.Node, path: Path) -> Any:  # noqa: ANN401 - YAML holds anything
+        lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            problems.extend(_key_problems(node, file))
+            loader.flatten_mapping(node)
+            built: dict[Any, Any] = {}
+            for key_node, value_node in node.value:
+                if isinstance(key_node, yaml.ScalarNode):
+                    key = scalar(key_node)
+                    lines[(*path, key)] = key_node.start_mark.line + 1
+                    built[key] = build(value_node, (*path, key))
+            return built
+        if isinstance(node, yaml.SequenceNode):
+            return [build(item, (*path, index)) for index, item in enumerate(node.value)]
+        value = scalar(node)
+        if isinstance(value, str) and "{{" in value:
+            return evaluate(value, Place(file, node.start_mark.line + 1))
+        return value
+
+    def scalar(node: yaml.Node) -> Any:  # noqa: ANN401 - YAML holds anything
+        try:
+            return loader.construct_object(node)
+        except (yaml.YAMLError, ValueError) as exc:
+            reason = getattr(exc, "problem", None) or exc
+            problems.append(Problem(f"not valid YAML: {reason}", Place(file, node.start_mark.line + 1)))
+            return None
+
+    data = build(node, ()) if node is not None else {}
+    if not problems and not isinstance(data, dict):
+        problems.append(Problem("the file is not a mapping of keys to values", Place(file, 1)))
+    if problems:
+        raise ProjectError(problems)
+    return Section(file, data, lines)
+
+
+def _compose(text: str, file: str) -> tuple[Any, yaml.Node | None]:
     try:
         loader = _Loader(text)
-        node = loader.get_single_node()
+        return loader, loader.get_single_node()
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         message = f"not valid YAML: {getattr(exc, 'problem', None) or exc}"
@@ -107,32 +152,16 @@ def parse_yaml(text: str, file: str, evaluate: Callable[[str, Place], Any]) -> S
         written = dict(enumerate(text.splitlines())).get(mark.line)
         place = Place(file, mark.line + 1, mark.column + 1)
         raise ProjectError(Problem(message, place, excerpt=written)) from exc
-    lines: dict[Path, int] = {}
-    problems: list[Problem] = []
 
-    def build(node: yaml.Node, path: Path) -> Any:  # noqa: ANN401 - YAML holds anything
-        lines.setdefault(path, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
-            loader.flatten_mapping(node)
-            built: dict[Any, Any] = {}
-            for key_node, value_node in node.value:
-                key = loader.construct_object(key_node)
-                line = key_node.start_mark.line + 1
-                if key in built:
-                    problems.append(Problem(f"'{key}' is written twice", Place(file, line)))
-                lines[(*path, key)] = line
-                built[key] = build(value_node, (*path, key))
-            return built
-        if isinstance(node, yaml.SequenceNode):
-            return [build(item, (*path, index)) for index, item in enumerate(node.value)]
-        value = loader.construct_object(node)
-        if isinstance(value, str) and "{{" in value:
-            return evaluate(value, Place(file, node.start_mark.line + 1))
-        return value
 
-    data = build(node, ()) if node is not None else {}
-    if not problems and not isinstance(data, dict):
-        problems.append(Problem("the file is not a mapping of keys to values", Place(file, 1)))
-    if problems:
-        raise ProjectError(problems)
-    return Section(file, data, lines)
+def _key_problems(node: yaml.MappingNode, file: str) -> Iterator[Problem]:
+    """Report keys that are written twice in one mapping, and keys that are no words."""
+    seen: set[str] = set()
+    for key, _ in node.value:
+        place = Place(file, key.start_mark.line + 1)
+        if not isinstance(key, yaml.ScalarNode):
+            yield Problem("a mapping stands where a word should", place, hint="put quotes around a value with {{ … }}")
+        elif key.value in seen and key.value != "<<":
+            yield Problem(f"'{key.value}' is written twice", place)
+        else:
+            seen.add(key.value)

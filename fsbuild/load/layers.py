@@ -55,7 +55,7 @@ def config_layers(reading: Reading, kind: str, file: Path, section: Section | No
     layers = list(_folder_configs(reading, kind, file))
     if section is not None:
         top = {key: section.get(key) for key in ("meta", "tags", "description") if section.get(key) is not None}
-        layers += [top, section.get("config") or {}]
+        layers += [top, section.mapping("config")]
     try:
         return merge_layers(layers)
     except ValueError as exc:

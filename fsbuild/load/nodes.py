@@ -99,12 +99,12 @@ def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, P
         if not _NAME.fullmatch(file.stem):
             message = f"{kind} name '{file.stem}' has characters that cannot be a folder's name"
             reading.problems.append(Problem(message, place, hint="use letters, digits, '_', '-' and '.'"))
-        elif file.stem in by_name:
-            message = f"{kind} '{file.stem}' exists already, in {reading.shown(by_name[file.stem])}"
+        elif (other := by_name.get(file.stem.lower())) is not None:
+            message = f"{kind} '{file.stem}' exists already, in {reading.shown(other)}"
             reading.problems.append(Problem(message, place, hint="rename one of the files"))
         else:
-            by_name[file.stem] = file
-    return by_name
+            by_name[file.stem.lower()] = file
+    return {file.stem: file for file in by_name.values()}
 
 
 def _documents(reading: Reading) -> Iterator[Section]:
@@ -130,6 +130,7 @@ def _properties(reading: Reading, documents: Iterable[Section], kind: str) -> di
         for section in document.items_of(kind, reading.problems):
             name = section.get("name")
             section.check_keys(_NODE_KEYS, reading.problems, unsupported=_NODE_NOT_YET)
+            reading.problems.extend(_config_problems(section))
             if not isinstance(name, str):
                 reading.problems.append(Problem(f"an entry of '{kind}' has no name", section.place))
             elif name in found:
@@ -140,13 +141,19 @@ def _properties(reading: Reading, documents: Iterable[Section], kind: str) -> di
     return found
 
 
+def _config_problems(section: Section) -> Iterator[Problem]:
+    """Report what is wrong with the `config:` and `meta:` of a node, but for the values of its keys."""
+    for key in ("config", "meta"):
+        if section.get(key) is not None and not isinstance(section.get(key), dict):
+            yield Problem(f"'{key}' is not a mapping", section.place_of(key))
+    for key in section.mapping("config"):
+        problem = key_problem(str(key), section["config"].place_of(key))
+        if problem is not None:
+            yield problem
+
+
 def _model(reading: Reading, file: Path, sql: str, section: Section | None, names: NodeNames) -> Model:
     columns, checks = columns_and_checks(reading, section, names)
-    if section is not None and isinstance(section.get("config"), dict):
-        config = section["config"]
-        reading.problems.extend(
-            problem for key in config.data if (problem := key_problem(str(key), config.place_of(key))) is not None
-        )
     return Model(
         unique_id=f"model.{reading.name}.{file.stem}",
         name=file.stem,

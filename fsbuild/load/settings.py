@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,10 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
     name = section.get("name")
     if not isinstance(name, str) or not name.isidentifier():
         problems.append(Problem("'name' is missing or is not letters, digits and _", section.place_of("name")))
-    kinds = {**dict.fromkeys(PATH_KEYS, list), **dict.fromkeys(("vars", "models", "seeds", "flags"), dict)}
+    kinds = {
+        **dict.fromkeys((*PATH_KEYS, "clean-targets"), list),
+        **dict.fromkeys(("vars", "models", "seeds", "flags"), dict),
+    }
     problems.extend(
         Problem(f"'{key}' is not a {'list' if kind is list else 'mapping'}", section.place_of(key))
         for key, kind in kinds.items()
@@ -114,7 +117,7 @@ def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Ev
             )
         return _target("dev", name, {}, root, overrides)
     shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-    section = parse_yaml(read_text(file, shown), shown, lambda value, place: evaluate(value, {}, place))
+    section = parse_yaml(read_text(file, shown), shown, lambda value, _place: value)
     if name not in section:
         known = [str(key) for key in section.data]
         hint = suggest(name, known) or f"the file has {listing(known)}"
@@ -123,11 +126,13 @@ def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Ev
     outputs = profile.get("outputs") if isinstance(profile.data, dict) else None
     if not isinstance(outputs, dict) or not outputs:
         raise ProjectError(Problem(f"profile '{name}' has no 'outputs'", profile.place))
-    wanted = overrides.target or str(profile.get("target", "default"))
+    default = str(profile.get("target", "default"))
+    wanted = overrides.target or str(evaluate(default, {}, profile.place_of("target")))
     if wanted not in outputs:
         hint = suggest(wanted, outputs) or f"the profile has {listing(list(outputs))}"
         raise UsageError(Problem(f"unknown target '{wanted}'", profile.place_of("target"), hint=hint))
-    output = profile["outputs"][wanted]
+    # Only this target's values are rendered: another one's may name variables that are not set here.
+    output = _evaluated(profile["outputs"][wanted], evaluate)
     problems: list[Problem] = []
     if isinstance(output.data, dict):
         output.check_keys(_OUTPUT_KEYS, problems, unsupported={"extensions", "attach", "secrets", "plugins"})
@@ -141,6 +146,16 @@ def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Ev
     if problems:
         raise ProjectError(problems)
     return _target(wanted, name, output.data, root, overrides)
+
+
+def _evaluated(section: Section, evaluate: Evaluate) -> Section:
+    """Render the strings of a section."""
+    data = section.data
+    if isinstance(data, dict):
+        return replace(section, data={key: _evaluated(section[key], evaluate).data for key in data})
+    if isinstance(data, list):
+        return replace(section, data=[_evaluated(section[index], evaluate).data for index in range(len(data))])
+    return replace(section, data=evaluate(data, {}, section.place)) if isinstance(data, str) else section
 
 
 def _target(name: str, profile: str, output: Mapping[str, Any], root: Path, overrides: Overrides) -> Target:

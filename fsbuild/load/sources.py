@@ -42,7 +42,7 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
         config = merge_layers([*_source_layers(source), *_source_layers(table)])
         meta = config.get("meta", {})
         columns, checks = columns_and_checks(reading, table, names)
-        location, version = _location(reading, table, source_name, name, meta)
+        location, version = _location(reading, table, str(source.get("schema") or source_name), name, meta)
         if location is None:
             continue
         yield Source(
@@ -63,19 +63,20 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
 
 def _source_layers(section: Section) -> Iterator[dict[str, Any]]:
     """A source's or table's `meta` and `tags`, at the top level or below `config`."""
-    for layer in (section.data, section.get("config") or {}):
-        yield {key: layer[key] for key in ("meta", "tags") if layer.get(key) is not None}
+    for layer in (section.data, section.mapping("config")):
+        yield {"meta": layer["meta"]} if isinstance(layer.get("meta"), dict) else {}
+        yield {"tags": layer["tags"]} if layer.get("tags") is not None else {}
         # dbt-duckdb also reads the location directly below `config`.
         direct = {key: layer[key] for key in ("external_location", *_DELTA_KEYS) if layer.get(key) is not None}
         yield {"meta": direct} if direct else {}
 
 
 def _location(
-    reading: Reading, table: Section, source_name: str, name: str, meta: Mapping[str, Any]
+    reading: Reading, table: Section, schema: str, name: str, meta: Mapping[str, Any]
 ) -> tuple[str | None, int | None]:
     written = meta.get("delta_table_path", meta.get("external_location"))
     if not isinstance(written, str):
-        message = f"source '{source_name}.{name}' does not say where its rows are"
+        message = f"source '{schema}.{name}' does not say where its rows are"
         hint = 'add meta: {external_location: "data/{name}.parquet"} or meta: {delta_table_path: "path"}'
         reading.problems.append(Problem(message, table.place_of("name"), hint=hint))
         return None, None
@@ -84,7 +85,7 @@ def _location(
         reading.problems.append(Problem(f"as_of_version is {version!r}, not a version number", table.place_of("name")))
         version = None
     identifier = str(table.get("identifier") or name)
-    location = written.replace("{name}", name).replace("{schema}", source_name).replace("{identifier}", identifier)
+    location = written.replace("{name}", name).replace("{schema}", schema).replace("{identifier}", identifier)
     if "delta_table_path" in meta and "://" not in location:
         location = str(reading.root / location)
     return location, version

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import jinja2
@@ -34,7 +35,7 @@ from fsbuild.values import Model, ModelConfig, Moment, Project, Relation, Render
 
 __all__ = ["evaluate_text", "render_models"]
 
-_EXPRESSION = re.compile(r"\{\{(?P<expression>(?:(?!\}\}|\{\{).)*)\}\}", re.DOTALL)
+_EXPRESSION = re.compile(r"\{\{-?(?P<expression>(?:(?!\}\}|\{\{).)*?)-?\}\}", re.DOTALL)
 _UNDEFINED = re.compile(r"'(?P<name>\w+)' is undefined")
 
 
@@ -69,13 +70,15 @@ class _Templates:
             return names
         macros: dict[str, object] = {}
         names["adapter"] = _Adapter(macros)
-        names[self.project_name] = macros
+        package = SimpleNamespace()
+        names[self.project_name] = package
         for template in self.macro_files:
             # Macros look names up in `names` when they are called, so files may use each other's in any order.
             module = template.make_module(names, shared=True)
             found = {name: value for name, value in vars(module).items() if isinstance(value, Macro)}
             macros.update(found)
             names.update(found)
+            vars(package).update(found)
         return names
 
 
@@ -153,13 +156,18 @@ def evaluate_text(text: str, variables: Mapping[str, object], place: Place) -> A
         return text.strip().removeprefix("{{").removesuffix("}}").strip()
     try:
         whole = _EXPRESSION.fullmatch(text.strip())
-        if whole is not None:
-            return environment.compile_expression(whole["expression"], undefined_to_none=False)(names)
-        return environment.from_string(text).render(names)
+        if whole is None:
+            return environment.from_string(text).render(names)
+        value = environment.compile_expression(whole["expression"], undefined_to_none=False)(names)
+        if isinstance(value, jinja2.Undefined):
+            str(value)  # says what is undefined
     except TemplateError as exc:
         raise RenderError(Problem(exc.message, place, hint=exc.hint)) from exc
     except jinja2.TemplateError as exc:
         raise RenderError(Problem(str(exc.message or exc), place)) from exc
+    except Exception as exc:
+        raise RenderError(Problem(f"{type(exc).__name__}: {exc}", place)) from exc
+    return value
 
 
 def _prepare(project: Project, moment: Moment, problems: list[Problem]) -> _Templates:
@@ -280,6 +288,8 @@ def _render(
         marked = "".join(template.root_render_func(template.new_context(names, shared=True)))
     except TemplateError as exc:
         problem = Problem(exc.message, _error_place(exc, model.path), hint=exc.hint)
+    except MacroReturn as exc:
+        problem = Problem("return() outside of a macro", _error_place(exc, model.path), hint="write the value: {{ … }}")
     except jinja2.UndefinedError as exc:
         match = _UNDEFINED.match(exc.message or "")
         hint = suggest(match["name"], names) if match else None
@@ -340,9 +350,16 @@ def _config_place(model: Model, key: str) -> Place:
 
 def _check_relations(enabled: Iterable[_Parsed], project: Project, problems: list[Problem]) -> None:
     """Refuse two nodes that would be written to the same table."""
-    taken: dict[Relation, str] = {seed.relation: seed.path for seed in project.seeds}
+    taken = {_folded(seed.relation): seed.path for seed in project.seeds}
+    taken |= {_folded(source.relation): f"source {source.source_name}.{source.name}" for source in project.sources}
     for one in enabled:
-        other = taken.setdefault(one.relation, one.model.path)
+        other = taken.setdefault(_folded(one.relation), one.model.path)
         if other != one.model.path:
-            message = f"'{one.relation.schema}.{one.relation.identifier}' is written by {other} too"
+            name = f"{one.relation.schema}.{one.relation.identifier}"
+            message = f"'{name}' is written by {other} too" if "/" in other else f"'{name}' is the name of {other} too"
             problems.append(Problem(message, Place(one.model.path), hint="give one of them another alias or schema"))
+
+
+def _folded(relation: Relation) -> tuple[str, str]:
+    """A relation as the engine tells it apart from others: without regard to case."""
+    return relation.schema.lower(), relation.identifier.lower()

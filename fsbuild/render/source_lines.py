@@ -5,8 +5,8 @@ rendering between two NUL characters, which SQL cannot contain, and they are tak
 
     select {{ x }},\n  b   ->   "<1>select 7<1>,\n<2>  b"   ->   "select 7,\n  b", lines (1, 2)
 
-Text whose rendering is captured (macros, `call`, `filter` and `set` blocks) is not marked: templates compare and cut
-it. It takes the line of the place where it comes out.
+Text whose rendering a template can look at (macros, `call`, `filter`, `set` and named blocks, recursive loops) is not
+marked: it takes the line of the place where it comes out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jinja2.lexer import Token, TokenStream
 from fsbuild.values import RenderedSql
 
 _MARK = re.compile("\x00([0-9]+)\x00")
-_CAPTURING = frozenset({"macro", "call", "filter"})
+_CAPTURING = frozenset({"macro", "call", "filter", "block"})
 
 
 class SourceLines(Extension):
@@ -29,6 +29,7 @@ class SourceLines(Extension):
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         """Mark the data tokens that are written straight to the output."""
         captured = 0
+        loops: list[bool] = []  # of each loop that is open, whether it is recursive
         for token in stream:
             if token.type == "data":
                 yield token if captured else Token(token.lineno, "data", _mark(token.value, token.lineno))
@@ -37,6 +38,10 @@ class SourceLines(Extension):
                 while block[-1].type != "block_end":
                     block.append(next(stream))
                 captured += _opens(block) - _closes(block)
+                if block[1].value == "for":
+                    loops.append(_is_recursive(block))
+                elif block[1].value == "endfor" and loops:
+                    captured -= loops.pop()
                 yield from block
             else:
                 yield token
@@ -44,7 +49,14 @@ class SourceLines(Extension):
 
 def _opens(block: list[Token]) -> bool:
     tag = block[1].value
+    if tag == "for":
+        # A recursive loop may look at what its inner rounds wrote.
+        return _is_recursive(block)
     return tag in _CAPTURING or (tag == "set" and not any(token.type == "assign" for token in block))
+
+
+def _is_recursive(block: list[Token]) -> bool:
+    return any(token.type == "name" and token.value == "recursive" for token in block)
 
 
 def _closes(block: list[Token]) -> bool:
