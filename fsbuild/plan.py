@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fsbuild.errors import Problem, UsageError
-from fsbuild.values import Action, CompiledModel, Plan, Seed, Step, TableState
+from fsbuild.values import Action, Check, CompiledModel, Plan, Seed, Step, TableState
 
 INLINED = frozenset({"view", "ephemeral"})
 
@@ -66,13 +66,14 @@ def build_plan(situation: Situation, order: Iterable[str], refreshed: frozenset[
 
 def _seed_step(seed: Seed, situation: Situation, *, full_refresh: bool) -> Step:
     state = situation.states.get(seed.unique_id)
-    fingerprint = _hash(seed.fingerprint, str(sorted(seed.config.column_types.items())), seed.config.delimiter)
+    types = str(sorted(seed.config.column_types.items()))
+    fingerprint = _hash(seed.fingerprint, types, seed.config.delimiter, _checks_hash(seed.checks))
     if state is None:
         return Step(seed.unique_id, "load", "it is not loaded yet", fingerprint)
     if state.changed_by is not None:
         return Step(seed.unique_id, "load", f"another program changed its table ({state.changed_by})", fingerprint)
     if state.fingerprint != fingerprint:
-        return Step(seed.unique_id, "load", "its file or column types changed", fingerprint)
+        return Step(seed.unique_id, "load", "its file, column types or checks changed", fingerprint)
     if full_refresh:
         return Step(seed.unique_id, "load", "a full refresh was asked for", fingerprint)
     return Step(seed.unique_id, "keep", "its file has not changed", fingerprint)
@@ -82,8 +83,8 @@ def _model_step(model: CompiledModel, situation: Situation, steps: Mapping[str, 
     unique_id, config = model.unique_id, model.rendered.config
     fingerprint = _fingerprint(model, situation, steps)
     if config.materialized in INLINED:
-        action: Action = "view" if config.materialized == "view" else "inline"
-        return Step(unique_id, action, "computed by the queries that read it", fingerprint)
+        inlined: Action = "view" if config.materialized == "view" else "inline"
+        return Step(unique_id, inlined, "computed by the queries that read it", fingerprint)
     state = situation.states.get(unique_id)
     if state is None:
         return Step(unique_id, "create", "there is no table yet", fingerprint)
@@ -92,11 +93,15 @@ def _model_step(model: CompiledModel, situation: Situation, steps: Mapping[str, 
     if rebuild is not None and not (is_increment and config.full_refresh is False):
         return Step(unique_id, "replace", rebuild, fingerprint)
     due, is_conditional = _input_reason(model, state, situation, steps)
+    has_new_checks = _checks_part(fingerprint) != _checks_part(state.fingerprint or "")
     if rebuild is not None:
         due, is_conditional = f"{rebuild}, but full_refresh is false", False
+    elif has_new_checks:
+        due, is_conditional = "its checks changed", False
     if due is None:
         return Step(unique_id, "keep", "nothing that it reads has changed", fingerprint)
-    return Step(unique_id, "increment" if is_increment else "replace", due, fingerprint, is_conditional)
+    action: Action = "increment" if is_increment else "replace"
+    return Step(unique_id, action, due, fingerprint, is_conditional, has_new_checks)
 
 
 def _rebuild_reason(model: CompiledModel, state: TableState, fingerprint: str, *, full_refresh: bool) -> str | None:
@@ -107,7 +112,7 @@ def _rebuild_reason(model: CompiledModel, state: TableState, fingerprint: str, *
         return "its table was not written by fsbuild"
     if state.changed_by is not None:
         return f"another program changed its table ({state.changed_by})"
-    if state.fingerprint != fingerprint:
+    if _definition(state.fingerprint) != _definition(fingerprint):
         own, recorded = fingerprint.partition(".")[0], state.fingerprint.partition(".")[0]
         return "its SQL, columns or configuration changed" if own != recorded else "a model that it reads was redefined"
     return None
@@ -157,7 +162,7 @@ def _missing_inputs(unique_id: str, situation: Situation, steps: Mapping[str, St
 
 
 def _fingerprint(model: CompiledModel, situation: Situation, steps: Mapping[str, Step]) -> str:
-    """Identify a model's definition and those of the models that it reads: `own.parents`.
+    """Identify a model's definition, those of the models that it reads, and its checks: `own.parents.checks`.
 
     A parent that is built in this run counts as it is defined now, any other as it was when its table was written.
     """
@@ -168,12 +173,25 @@ def _fingerprint(model: CompiledModel, situation: Situation, steps: Mapping[str,
             # A seed or a source: its content is an input, and not a definition; another place is another source.
             parents.append(parent + situation.locations.get(parent, ""))
         elif parent_model.rendered.config.materialized in INLINED:
-            parents.append(_fingerprint(parent_model, situation, steps))
+            parents.append(_definition(_fingerprint(parent_model, situation, steps)))
         elif step is not None:
-            parents.append(step.fingerprint)
+            parents.append(_definition(step.fingerprint))
         elif state is not None:
-            parents.append(state.fingerprint or "")
-    return f"{model.fingerprint}.{_hash(*parents)}"
+            parents.append(_definition(state.fingerprint or ""))
+    return f"{model.fingerprint}.{_hash(*parents)}.{_checks_hash(model.rendered.model.checks)}"
+
+
+def _definition(fingerprint: str) -> str:
+    """The part of a fingerprint that says what the rows are: all but the checks."""
+    return fingerprint.rpartition(".")[0]
+
+
+def _checks_part(fingerprint: str) -> str:
+    return fingerprint.rpartition(".")[2]
+
+
+def _checks_hash(checks: Iterable[Check]) -> str:
+    return _hash(*(f"{check.column} {check.label} {check.severity}" for check in checks))
 
 
 def _hash(*parts: str) -> str:

@@ -370,6 +370,8 @@ class Step:
     fingerprint: str
     # Whether the step is only taken when a parent of the same run has published something new.
     is_conditional: bool = False
+    # Whether the rows that are published already have to pass the checks anew.
+    has_new_checks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

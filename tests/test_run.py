@@ -223,6 +223,22 @@ models:
     assert len(history_of(root, "totals")) == 1
 
 
+@pytest.mark.parametrize("table", ["latest", "totals"])
+def test_a_new_check_is_held_against_what_is_published_already(make_project: Make, table: str) -> None:
+    root = make_project({**SHOP, **EVENTS})
+    Project(root).run()
+    column, most = ("value", 15) if table == "latest" else ("total", 20)
+    check = f"        data_tests:\n          - less_than: {{max_value: {most}}}\n"
+    write_files(root, {"models/_m.yml": f"models:\n  - name: {table}\n    columns:\n      - name: {column}\n{check}"})
+
+    (step,) = [step for step in Project(root).plan().steps if step.action in _WRITES and step.unique_id.endswith(table)]
+    result = Project(root).run()
+
+    assert step.reason == "its checks changed"
+    assert [check.failures for node in result.results for check in node.checks] == [1]
+    assert len(read_delta(root, table)) == 2
+
+
 def test_the_rest_goes_on_when_a_model_fails(make_project: Make) -> None:
     root = make_project(
         {

@@ -129,7 +129,9 @@ class Execution:
             partition_by=_as_written(config.partition_by, model.columns),
         )
         key = _as_written(config.unique_key, model.columns) if config.materialized == "incremental" else ()
-        return self._publish(_Table(model.unique_id, relation, sql, strategy, commit, key, config.event_time), node)
+        return self._publish(
+            _Table(model.unique_id, relation, sql, strategy, commit, key, config.event_time, step.has_new_checks), node
+        )
 
     def _publish(self, table: _Table, node: NodeResult) -> NodeResult:
         """Compute, stage, check and commit a table."""
@@ -142,7 +144,8 @@ class Execution:
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
             key = table.key or key_of(unique_id, self.work)
-            rows = self._staged_rows(staged, columns, key, whole=self._whole_table(table, staged, columns))
+            whole = self._whole_table(table, staged, columns)
+            rows = self._staged_rows(whole if table.has_new_checks else staged, columns, key, whole=whole)
             results = self._check(unique_id, rows)
         status = _verdict(results, "success", "error")
         if status == "error":
@@ -313,6 +316,7 @@ class _Table:
     commit: Commit
     key: tuple[str, ...] = ()
     event_time: str | None = None
+    has_new_checks: bool = False
 
 
 def _as_written(names: Sequence[str], columns: Sequence[ColumnType]) -> tuple[str, ...]:
