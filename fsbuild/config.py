@@ -46,8 +46,10 @@ def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             key = str(written).removeprefix("+")
             if key in _ADDED:
                 merged[key] = [*merged.get(key, []), *_words(value)]
-            elif key in _MERGED and isinstance(value, Mapping) and isinstance(merged.get(key, {}), Mapping):
-                merged[key] = {**merged.get(key, {}), **value}
+            elif key in _MERGED and isinstance(value, Mapping):
+                below = merged.get(key) or {}
+                # What is no mapping stays, for `parse_config` to report: a stronger layer does not hide a mistake.
+                merged[key] = {**below, **value} if isinstance(below, Mapping) else below
             else:
                 merged[key] = value
     return merged
@@ -67,15 +69,17 @@ def parse_config(raw: Mapping[str, Any], place_of: Callable[[str], Place]) -> tu
             problems.append(unknown)
             continue
         try:
-            coerced = _coerce(value, _TYPES[key])
+            values[key] = _parse_value(key, value)
         except ValueError as exc:
             problems.append(Problem(f"config '{key}' is {value!r}, {exc}", place_of(key)))
-            continue
-        if key == "delimiter" and len(coerced) != 1:
-            problems.append(Problem(f"config '{key}' is {value!r}, not one character", place_of(key)))
-            continue
-        values[key] = coerced
     return ModelConfig(**values), tuple(problems)
+
+
+def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anything
+    parsed = _coerce(value, _TYPES[key])
+    if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
+        raise ValueError("not one character that can stand between fields")
+    return parsed
 
 
 def _coerce(value: Any, kind: Any) -> Any:  # noqa: ANN401 - YAML holds anything
@@ -90,13 +94,21 @@ def _coerce(value: Any, kind: Any) -> Any:  # noqa: ANN401 - YAML holds anything
         return value
     if origin is tuple:
         return tuple(dict.fromkeys(_words(value)))
-    expected, described = _KINDS.get(kind, (Mapping, "a mapping of names to values"))
-    # True and False are numbers to Python; here they are what an unquoted `yes` or `no` becomes.
+    if origin is Mapping:
+        return _coerce_mapping(value, get_args(kind)[1])
+    expected, described = _KINDS[kind]
+    # True is an int to Python, but no text to whoever wrote it.
     if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"not {described}")
-    if isinstance(value, Mapping) and str in get_args(kind)[1:] and not all(isinstance(v, str) for v in value.values()):
-        raise ValueError("whose values are not all texts")
-    return dict(value) if isinstance(value, Mapping) else value if kind is bool else str(value)
+    return value if kind is bool else str(value)
+
+
+def _coerce_mapping(value: Any, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML holds anything
+    if not isinstance(value, Mapping):
+        raise ValueError("not a mapping of names to values")  # noqa: TRY004 - the caller words all of these alike
+    if kind is str and not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("not a mapping of names to texts")
+    return {str(name): item for name, item in value.items()}
 
 
 def _words(value: Any) -> list[str]:  # noqa: ANN401 - YAML holds anything

@@ -16,7 +16,7 @@ from fsbuild.lineage.scopes import Column, Scope, Traced, UnknownError, merge, n
 
 
 def trace_pivot(pivot: exp.Pivot, traced: Traced, env: Scope) -> Traced:
-    """Turn the values of columns into columns that aggregate: what is neither is grouped by."""
+    """Trace PIVOT or UNPIVOT; without GROUP BY, a PIVOT groups by the columns that it does not use."""
     scope, args = env.child(), pivot.args
     scope.columns, scope.filters = traced.columns, {*traced.filters}
     scope.sources.append(name_source(None, pivot.this.alias_or_name.lower() if pivot.this else "", traced.columns))

@@ -1,6 +1,7 @@
 """A query and the scope around it in, the columns that it has and the cells that steer its rows out.
 
-The invariant: every clause is traced or refused, each CTE at most once, and a recursive CTE until nothing is added.
+The invariant: every clause of a SELECT is traced or refused. A CTE that is read twice is traced once, and a recursive
+one until another round adds nothing.
 """
 
 from __future__ import annotations

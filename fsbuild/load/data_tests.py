@@ -50,20 +50,24 @@ def _parse_check(
     if written is None:
         return None
     name, arguments = written
-    config = dict(arguments["config"]) if isinstance(arguments.get("config"), dict) else {}
+    for key in ("config", "arguments"):
+        if not isinstance(arguments.get(key) or {}, dict):
+            problems.append(Problem(f"'{key}' of the test '{name}' is not a mapping", section.place))
+            return None
+    config = {**(arguments.get("config") or {})}
     if "severity" in arguments:
         config["severity"] = arguments["severity"]
     for key in config:
         if key not in _CONFIG:
-            hint = suggest(key, _CONFIG)
+            hint = suggest(str(key), _CONFIG)
             problems.append(Problem(f"fsbuild does not support the test config '{key}'", section.place, hint=hint))
     severity = str(config.get("severity", "error")).lower()
     if severity not in _SEVERITIES:
         problems.append(Problem(f"severity is '{severity}', not error or warn", section.place))
     if config.get("enabled") is False:
         return None
-    named = {key: value for key, value in arguments.items() if key not in _BESIDE}
-    named.update(arguments["arguments"] if isinstance(arguments.get("arguments"), dict) else {})
+    beside = {key: value for key, value in arguments.items() if key not in _BESIDE}
+    named = {str(key): value for key, value in {**beside, **(arguments.get("arguments") or {})}.items()}
     if name == "relationships" and isinstance(named.get("to"), str):
         named["to"] = _resolve(named["to"], names, section.place, problems)
     return Check(name, column, named, section.place, "warn" if severity == "warn" else "error")

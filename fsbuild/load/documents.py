@@ -1,4 +1,4 @@
-"""A YAML file in, its data with the line of every value out; values may be Jinja expressions.
+"""A YAML file in, its data with the line of every value out; values may be Jinja expressions, evaluated on demand.
 
 Nothing is ignored: a key that is written twice, or that nobody reads, is a problem at its line.
 """
@@ -6,7 +6,7 @@ Nothing is ignored: a key that is written twice, or that nobody reads, is a prob
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -32,19 +32,27 @@ class Section:
         return Place(self.file, self.lines.get(self.path))
 
     def __getitem__(self, key: str | int) -> Section:
-        return Section(self.file, self.data[key], self.lines, (*self.path, key))
+        return replace(self, data=self.data[key], path=(*self.path, key))
 
     def __contains__(self, key: str) -> bool:
         return isinstance(self.data, dict) and key in self.data
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - YAML holds anything
-        """The plain data below a key."""
-        return self.data.get(key, default)
+        """The plain data below a key; the default where nothing is written there."""
+        value = self.data.get(key)
+        return default if value is None else value
 
-    def mapping(self, key: str) -> dict[str, Any]:
-        """The mapping below a key; an empty one where there is none."""
-        found = self.data.get(key) if isinstance(self.data, dict) else None
-        return found if isinstance(found, dict) else {}
+    def mapping(self, key: str, problems: list[Problem]) -> dict[Any, Any]:
+        """The mapping below a key, empty where there is none; anything else is a problem."""
+        value = self.get(key, {})
+        if isinstance(value, dict):
+            return value
+        problems.append(Problem(f"'{key}' is not a mapping", self.place_of(key)))
+        return {}
+
+    def evaluated(self, evaluate: Callable[[str, Place], Any]) -> Section:
+        """This section with its strings that hold a Jinja expression rendered by `evaluate`."""
+        return replace(self, data=_evaluated(self, evaluate))
 
     def place_of(self, key: str | int) -> Place:
         """Where a key is written; this section's own place when it isn't."""
@@ -93,46 +101,43 @@ def read_text(root_file: Any, shown: str) -> str:  # noqa: ANN401 - a pathlib.Pa
         raise ProjectError(Problem(f"cannot read: {exc.strerror}", Place(shown))) from exc
 
 
-def parse_yaml(text: str, file: str, evaluate: Callable[[str, Place], Any]) -> Section:
+def parse_yaml(text: str, file: str) -> Section:
     """Parse a YAML file into a section; an empty file is an empty mapping.
-
-    `evaluate` renders the strings that hold a Jinja expression.
 
     Raises:
         ProjectError: the text is not YAML, a key is written twice, or the top level is not a mapping.
     """
-    loader, node = _compose(text, file)
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+    except yaml.YAMLError as exc:
+        raise ProjectError(_yaml_problem(exc, text, Place(file))) from exc
+    except RecursionError as exc:
+        raise ProjectError(Problem("not valid YAML: nested too deeply", Place(file))) from exc
+    # Before anything is built: building merges `<<` into the nodes, whose keys may be overridden.
+    problems = list(dict.fromkeys(_node_problems(node, file))) if node is not None else []
     lines: dict[Path, int] = {}
-    problems: list[Problem] = []
 
     def build(node: yaml.Node, path: Path) -> Any:  # noqa: ANN401 - YAML holds anything
         lines.setdefault(path, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
-            problems.extend(_key_problems(node, file))
-            loader.flatten_mapping(node)
-            built: dict[Any, Any] = {}
-            for key_node, value_node in node.value:
-                if isinstance(key_node, yaml.ScalarNode):
-                    key = scalar(key_node)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                loader.flatten_mapping(node)
+                built: dict[Any, Any] = {}
+                for key_node, value_node in node.value:
+                    key = loader.construct_object(key_node)
                     lines[(*path, key)] = key_node.start_mark.line + 1
                     built[key] = build(value_node, (*path, key))
-            return built
-        if isinstance(node, yaml.SequenceNode):
-            return [build(item, (*path, index)) for index, item in enumerate(node.value)]
-        value = scalar(node)
-        if isinstance(value, str) and "{{" in value:
-            return evaluate(value, Place(file, node.start_mark.line + 1))
-        return value
-
-    def scalar(node: yaml.Node) -> Any:  # noqa: ANN401 - YAML holds anything
-        try:
+                return built
+            if isinstance(node, yaml.SequenceNode):
+                return [build(item, (*path, index)) for index, item in enumerate(node.value)]
             return loader.construct_object(node)
-        except (yaml.YAMLError, ValueError) as exc:
-            reason = getattr(exc, "problem", None) or exc
-            problems.append(Problem(f"not valid YAML: {reason}", Place(file, node.start_mark.line + 1)))
+        # PyYAML's own errors, and those of the conversions that it leaves to Python: a month 13, `!!bool perhaps`.
+        except (yaml.YAMLError, ValueError, LookupError) as exc:
+            problems.append(_yaml_problem(exc, text, Place(file, node.start_mark.line + 1)))
             return None
 
-    data = build(node, ()) if node is not None else {}
+    data = build(node, ()) if node is not None and not problems else {}
     if not problems and not isinstance(data, dict):
         problems.append(Problem("the file is not a mapping of keys to values", Place(file, 1)))
     if problems:
@@ -140,28 +145,46 @@ def parse_yaml(text: str, file: str, evaluate: Callable[[str, Place], Any]) -> S
     return Section(file, data, lines)
 
 
-def _compose(text: str, file: str) -> tuple[Any, yaml.Node | None]:
-    try:
-        loader = _Loader(text)
-        return loader, loader.get_single_node()
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        message = f"not valid YAML: {getattr(exc, 'problem', None) or exc}"
-        if mark is None:
-            raise ProjectError(Problem(message, Place(file))) from exc
-        written = dict(enumerate(text.splitlines())).get(mark.line)
-        place = Place(file, mark.line + 1, mark.column + 1)
-        raise ProjectError(Problem(message, place, excerpt=written)) from exc
-
-
-def _key_problems(node: yaml.MappingNode, file: str) -> Iterator[Problem]:
-    """Report keys that are written twice in one mapping, and keys that are no words."""
-    seen: set[str] = set()
-    for key, _ in node.value:
-        place = Place(file, key.start_mark.line + 1)
+def _node_problems(node: yaml.Node, file: str, above: tuple[yaml.Node, ...] = ()) -> Iterator[Problem]:
+    """Report what YAML allows and a project does not: a key twice, a key that is no word, a value inside itself."""
+    place = Place(file, node.start_mark.line + 1)
+    if node in above:
+        yield Problem("a value contains itself", place)
+        return
+    inner = (*above, node)
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _node_problems(item, file, inner)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[tuple[str, str]] = set()
+    for key, value in node.value:
+        key_place = Place(file, key.start_mark.line + 1)
         if not isinstance(key, yaml.ScalarNode):
-            yield Problem("a mapping stands where a word should", place, hint="put quotes around a value with {{ … }}")
-        elif key.value in seen and key.value != "<<":
-            yield Problem(f"'{key.value}' is written twice", place)
+            hint = 'write a Jinja expression in quotes: "{{ … }}"'
+            yield Problem("a key is a list or a mapping", key_place, hint=hint)
+        elif (key.tag, key.value) in seen:
+            yield Problem(f"'{key.value}' is written twice", key_place)
         else:
-            seen.add(key.value)
+            seen.add((key.tag, key.value))
+        yield from _node_problems(value, file, inner)
+
+
+def _yaml_problem(exc: Exception, text: str, place: Place) -> Problem:
+    """Word an error of PyYAML; `place` is used where the error has none of its own."""
+    message = f"not valid YAML: {getattr(exc, 'problem', None) or exc}"
+    mark = getattr(exc, "problem_mark", None)
+    if mark is None:
+        return Problem(message, place)
+    written = dict(enumerate(text.splitlines())).get(mark.line)
+    return Problem(message, Place(place.file, mark.line + 1, mark.column + 1), excerpt=written)
+
+
+def _evaluated(section: Section, evaluate: Callable[[str, Place], Any]) -> Any:  # noqa: ANN401 - YAML holds anything
+    if isinstance(section.data, dict):
+        return {key: _evaluated(section[key], evaluate) for key in section.data}
+    if isinstance(section.data, list):
+        return [_evaluated(section[index], evaluate) for index in range(len(section.data))]
+    if isinstance(section.data, str) and "{{" in section.data:
+        return evaluate(section.data, section.place)
+    return section.data

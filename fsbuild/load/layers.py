@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from fsbuild.config import is_config_key, key_problem, merge_layers
-from fsbuild.errors import Problem, suggest
+from fsbuild.errors import Place, Problem, suggest
 from fsbuild.load.documents import Section
 from fsbuild.load.reading import Reading
 
@@ -51,14 +51,26 @@ def _folder_configs(reading: Reading, kind: str, file: Path) -> Iterator[dict[st
 
 
 def config_layers(reading: Reading, kind: str, file: Path, section: Section | None) -> dict[str, Any]:
-    """Merge the configuration layers of a file, the one in its own `config()` excepted."""
+    """Merge the configuration layers of a file, the one in its own `config()` excepted.
+
+    Unknown keys are left out: those of folders are told by `check_folder_configs`, those of the section here.
+    """
     layers = list(_folder_configs(reading, kind, file))
     if section is not None:
         top = {key: section.get(key) for key in ("meta", "tags", "description") if section.get(key) is not None}
-        layers += [top, section.mapping("config")]
+        config = section.mapping("config", reading.problems)
+        layers += [top, config]
+        unknown = (key_problem(str(key), section["config"].place_of(key)) for key in config)
+        reading.problems.extend(problem for problem in unknown if problem is not None)
+    place = section.place if section is not None else reading.project.place_of(kind)
+    merged = merge_or_report(layers, place, reading.problems)
+    return {key: value for key, value in merged.items() if is_config_key(key)}
+
+
+def merge_or_report(layers: Iterable[Mapping[str, Any]], place: Place, problems: list[Problem]) -> dict[str, Any]:
+    """Merge layers; where that is not possible the answer is empty and the reason a problem."""
     try:
         return merge_layers(layers)
     except ValueError as exc:
-        place = section.place if section is not None else reading.project.place_of(kind)
-        reading.problems.append(Problem(f"config 'tags' is {exc}", place))
+        problems.append(Problem(f"config 'tags' is {exc}", place))
         return {}

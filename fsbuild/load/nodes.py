@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fsbuild.config import key_problem
 from fsbuild.errors import FsbuildError, Place, Problem, suggest
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section, parse_yaml
@@ -46,9 +45,11 @@ def read_nodes(reading: Reading) -> Nodes:
     check_folder_configs(reading, "seeds")
     sql_files = _unique_names(reading, "model", list(reading.files("model-paths", ".sql")))
     csv_files = _unique_names(reading, "seed", list(reading.files("seed-paths", ".csv")))
-    for name in sql_files.keys() & csv_files.keys():
-        message = f"'{name}' is the name of a model and of a seed ({reading.shown(csv_files[name])})"
-        reading.problems.append(Problem(message, Place(reading.shown(sql_files[name])), hint="rename one of them"))
+    seed_of = {name.lower(): file for name, file in csv_files.items()}
+    for name, file in sql_files.items():
+        if name.lower() in seed_of:
+            message = f"'{name}' is the name of a model and of a seed ({reading.shown(seed_of[name.lower()])})"
+            reading.problems.append(Problem(message, Place(reading.shown(file)), hint="rename one of them"))
     documents = list(_documents(reading))
     properties = {kind: _properties(reading, documents, kind) for kind in ("models", "seeds")}
     sources = [
@@ -94,17 +95,20 @@ def read_nodes(reading: Reading) -> Nodes:
 
 def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, Path]:
     by_name: dict[str, Path] = {}
+    seen: dict[str, Path] = {}  # by the name in lower case: SQL, and some file systems, do not tell `A` from `a`
     for file in files:
         place = Place(reading.shown(file))
+        first = seen.get(file.stem.lower())
         if not _NAME.fullmatch(file.stem):
             message = f"{kind} name '{file.stem}' has characters that cannot be a folder's name"
             reading.problems.append(Problem(message, place, hint="use letters, digits, '_', '-' and '.'"))
-        elif (other := by_name.get(file.stem.lower())) is not None:
-            message = f"{kind} '{file.stem}' exists already, in {reading.shown(other)}"
+        elif first is not None:
+            but_for_case = "" if first.stem == file.stem else f" as '{first.stem}'"
+            message = f"{kind} '{file.stem}' exists already{but_for_case}, in {reading.shown(first)}"
             reading.problems.append(Problem(message, place, hint="rename one of the files"))
         else:
-            by_name[file.stem.lower()] = file
-    return {file.stem: file for file in by_name.values()}
+            by_name[file.stem] = seen[file.stem.lower()] = file
+    return by_name
 
 
 def _documents(reading: Reading) -> Iterator[Section]:
@@ -114,8 +118,8 @@ def _documents(reading: Reading) -> Iterator[Section]:
         if text is None:
             continue
         try:
-            section = parse_yaml(
-                text, reading.shown(file), lambda value, place: reading.evaluate(value, reading.variables, place)
+            section = parse_yaml(text, reading.shown(file)).evaluated(
+                lambda value, place: reading.evaluate(value, reading.variables, place)
             )
         except FsbuildError as exc:
             reading.problems.extend(exc.problems)
@@ -130,7 +134,6 @@ def _properties(reading: Reading, documents: Iterable[Section], kind: str) -> di
         for section in document.items_of(kind, reading.problems):
             name = section.get("name")
             section.check_keys(_NODE_KEYS, reading.problems, unsupported=_NODE_NOT_YET)
-            reading.problems.extend(_config_problems(section))
             if not isinstance(name, str):
                 reading.problems.append(Problem(f"an entry of '{kind}' has no name", section.place))
             elif name in found:
@@ -139,17 +142,6 @@ def _properties(reading: Reading, documents: Iterable[Section], kind: str) -> di
             else:
                 found[name] = section
     return found
-
-
-def _config_problems(section: Section) -> Iterator[Problem]:
-    """Report what is wrong with the `config:` and `meta:` of a node, but for the values of its keys."""
-    for key in ("config", "meta"):
-        if section.get(key) is not None and not isinstance(section.get(key), dict):
-            yield Problem(f"'{key}' is not a mapping", section.place_of(key))
-    for key in section.mapping("config"):
-        problem = key_problem(str(key), section["config"].place_of(key))
-        if problem is not None:
-            yield problem
 
 
 def _model(reading: Reading, file: Path, sql: str, section: Section | None, names: NodeNames) -> Model:

@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from fsbuild.config import is_config_key, parse_config
+from fsbuild.config import parse_config
 from fsbuild.errors import Place, Problem
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section
@@ -22,9 +22,8 @@ def read_seed(reading: Reading, file: Path, section: Section | None, names: Node
     columns, checks = columns_and_checks(reading, section, names)
     raw = config_layers(reading, "seeds", file, section)
     text = reading.text(file)
-    where = section["config"] if section is not None and section.mapping("config") else reading.project
-    # Unknown keys have been reported where they are written.
-    config, problems = parse_config({key: raw[key] for key in raw if is_config_key(key)}, where.place_of)
+    where = section["config"] if section is not None and isinstance(section.get("config"), dict) else reading.project
+    config, problems = parse_config(raw, where.place_of)
     reading.problems.extend(problems)
     if text is not None:
         reading.problems.extend(_seed_problems(text, reading.shown(file), config.delimiter))
@@ -42,22 +41,28 @@ def read_seed(reading: Reading, file: Path, section: Section | None, names: Node
 
 def _seed_problems(text: str, shown: str, delimiter: str) -> Iterator[Problem]:
     """Report rows that have more or fewer fields than the header, and headers without a name or with one twice."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = next(rows, [])
+    # Not `splitlines`, which also breaks lines at characters that are part of a field, such as U+2028.
+    lines = list(io.StringIO(text, newline=""))
+    rows = csv.reader(lines, delimiter=delimiter)
+    try:
+        header = next(rows, [])
+        ragged = [(rows.line_num, len(row)) for row in rows if row and len(row) != len(header)]
+    except csv.Error as exc:
+        yield Problem(f"not valid CSV: {exc}", Place(shown, rows.line_num))
+        return
     if not header:
         yield Problem("the seed is empty", Place(shown, 1), hint="its first line names the columns")
-    seen: set[str] = set()
+    seen: set[str] = set()  # in lower case, as SQL does not tell `ID` from `id`
     for name in header:
         if not name.strip():
             yield Problem("a column has no name", Place(shown, 1))
         elif name.lower() in seen:
             yield Problem(f"column '{name}' is there twice", Place(shown, 1))
         seen.add(name.lower())
-    ragged = [(rows.line_num, len(row)) for row in rows if row and len(row) != len(header)]
     if ragged:
         line, count = ragged[0]
         more = f" (and {len(ragged) - 1} more such lines)" if len(ragged) > 1 else ""
-        excerpt = text.split("\n")[line - 1]
+        excerpt = lines[line - 1].rstrip("\r\n")
         hint = "a field that holds the separator is written in double quotes"
         message = f"{count} fields, where the header has {len(header)}{more}"
         yield Problem(message, Place(shown, line), hint=hint, excerpt=excerpt)

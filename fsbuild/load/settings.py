@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
     file = next(name for name in PROJECT_FILES if (root / name).is_file())
     given = dict(overrides.variables or {})
     text = read_text(root / file, file)
-    section = parse_yaml(text, file, lambda value, place: evaluate(value, given, place))
+    section = parse_yaml(text, file).evaluated(lambda value, place: evaluate(value, given, place))
     problems: list[Problem] = []
     section.check_keys({*_TEXT_KEYS, *PATH_KEYS}, problems, unsupported=_NOT_YET)
     name = section.get("name")
@@ -88,6 +88,11 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
         Problem(f"'{key}' is not a {'list' if kind is list else 'mapping'}", section.place_of(key))
         for key, kind in kinds.items()
         if section.get(key) is not None and not isinstance(section.get(key), kind)
+    )
+    problems.extend(
+        Problem(f"an entry of '{key}' is not a text", section.place_of(key))
+        for key, kind in kinds.items()
+        if kind is list and isinstance(section.get(key), list) and not all(isinstance(i, str) for i in section.get(key))
     )
     if problems:
         raise ProjectError(problems)
@@ -117,7 +122,7 @@ def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Ev
             )
         return _target("dev", name, {}, root, overrides)
     shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-    section = parse_yaml(read_text(file, shown), shown, lambda value, _place: value)
+    section = parse_yaml(read_text(file, shown), shown)
     if name not in section:
         known = [str(key) for key in section.data]
         hint = suggest(name, known) or f"the file has {listing(known)}"
@@ -126,13 +131,25 @@ def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Ev
     outputs = profile.get("outputs") if isinstance(profile.data, dict) else None
     if not isinstance(outputs, dict) or not outputs:
         raise ProjectError(Problem(f"profile '{name}' has no 'outputs'", profile.place))
-    default = str(profile.get("target", "default"))
-    wanted = overrides.target or str(evaluate(default, {}, profile.place_of("target")))
+
+    # Only what is used is evaluated: the secrets of `prod` are not in the environment of whoever runs `dev`.
+    def rendered(part: Section) -> Section:
+        return part.evaluated(lambda value, place: evaluate(value, {}, place))
+
+    named = str(rendered(profile["target"]).data) if profile.get("target") is not None else "default"
+    wanted = overrides.target or named
     if wanted not in outputs:
-        hint = suggest(wanted, outputs) or f"the profile has {listing(list(outputs))}"
+        known = [str(key) for key in outputs]
+        hint = suggest(wanted, known) or f"the profile has {listing(known)}"
         raise UsageError(Problem(f"unknown target '{wanted}'", profile.place_of("target"), hint=hint))
-    # Only this target's values are rendered: another one's may name variables that are not set here.
-    output = _evaluated(profile["outputs"][wanted], evaluate)
+    output = rendered(profile["outputs"][wanted])
+    problems = _output_problems(output, wanted)
+    if problems:
+        raise ProjectError(problems)
+    return _target(wanted, name, output.data, root, overrides)
+
+
+def _output_problems(output: Section, name: str) -> list[Problem]:
     problems: list[Problem] = []
     if isinstance(output.data, dict):
         output.check_keys(_OUTPUT_KEYS, problems, unsupported={"extensions", "attach", "secrets", "plugins"})
@@ -141,21 +158,11 @@ def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Ev
         threads = output.get("threads", 1)
         if not isinstance(threads, int) or threads < 1:
             problems.append(Problem(f"'threads' is {threads!r}, not a number above 0", output.place_of("threads")))
+        for key in ("settings", "storage_options"):
+            output.mapping(key, problems)
     else:
-        problems.append(Problem(f"output '{wanted}' is not a mapping", output.place))
-    if problems:
-        raise ProjectError(problems)
-    return _target(wanted, name, output.data, root, overrides)
-
-
-def _evaluated(section: Section, evaluate: Evaluate) -> Section:
-    """Render the strings of a section."""
-    data = section.data
-    if isinstance(data, dict):
-        return replace(section, data={key: _evaluated(section[key], evaluate).data for key in data})
-    if isinstance(data, list):
-        return replace(section, data=[_evaluated(section[index], evaluate).data for index in range(len(data))])
-    return replace(section, data=evaluate(data, {}, section.place)) if isinstance(data, str) else section
+        problems.append(Problem(f"output '{name}' is not a mapping", output.place))
+    return problems
 
 
 def _target(name: str, profile: str, output: Mapping[str, Any], root: Path, overrides: Overrides) -> Target:
@@ -167,7 +174,7 @@ def _target(name: str, profile: str, output: Mapping[str, Any], root: Path, over
         name=name,
         schema=str(output.get("schema", "main")),
         lake=lake if "://" in lake else str(root / lake),
-        threads=overrides.threads or int(output.get("threads", os.cpu_count() or 1)),
+        threads=overrides.threads or int(output.get("threads") or os.cpu_count() or 1),
         profile=profile,
         settings=settings,
         storage_options={key: str(value) for key, value in (output.get("storage_options") or {}).items()},

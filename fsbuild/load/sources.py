@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fsbuild.config import merge_layers
 from fsbuild.errors import Place, Problem
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section
+from fsbuild.load.layers import merge_or_report
 from fsbuild.load.reading import Reading, columns_and_checks
 from fsbuild.values import Relation, Source
 
@@ -39,10 +39,13 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
             reading.problems.append(Problem(message, table.place_of("name")))
             continue
         seen[unique_id] = table.place_of("name")
-        config = merge_layers([*_source_layers(source), *_source_layers(table)])
-        meta = config.get("meta", {})
+        layers = [*_source_layers(source, reading.problems), *_source_layers(table, reading.problems)]
+        config = merge_or_report(layers, table.place, reading.problems)
+        # Anything but a mapping holds no location, which `_location` reports.
+        meta = config["meta"] if isinstance(config.get("meta"), dict) else {}
         columns, checks = columns_and_checks(reading, table, names)
-        location, version = _location(reading, table, str(source.get("schema") or source_name), name, meta)
+        relation = Relation(str(source.get("schema") or source_name), str(table.get("identifier") or name))
+        location, version = _location(reading, table, source_name, relation, meta)
         if location is None:
             continue
         yield Source(
@@ -51,7 +54,7 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
             name=name,
             kind="delta" if "delta_table_path" in meta else "files",
             location=location,
-            relation=Relation(str(source.get("schema") or source_name), str(table.get("identifier") or name)),
+            relation=relation,
             place=table.place_of("name"),
             version=version,
             description=str(table.get("description") or source.get("description") or "").strip(),
@@ -61,22 +64,22 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
         )
 
 
-def _source_layers(section: Section) -> Iterator[dict[str, Any]]:
+def _source_layers(section: Section, problems: list[Problem]) -> Iterator[dict[str, Any]]:
     """A source's or table's `meta` and `tags`, at the top level or below `config`."""
-    for layer in (section.data, section.mapping("config")):
-        yield {"meta": layer["meta"]} if isinstance(layer.get("meta"), dict) else {}
-        yield {"tags": layer["tags"]} if layer.get("tags") is not None else {}
+    for layer in (section.data, section.mapping("config", problems)):
+        yield {key: layer[key] for key in ("meta", "tags") if layer.get(key) is not None}
         # dbt-duckdb also reads the location directly below `config`.
         direct = {key: layer[key] for key in ("external_location", *_DELTA_KEYS) if layer.get(key) is not None}
         yield {"meta": direct} if direct else {}
 
 
 def _location(
-    reading: Reading, table: Section, schema: str, name: str, meta: Mapping[str, Any]
+    reading: Reading, table: Section, source_name: str, relation: Relation, meta: Mapping[str, Any]
 ) -> tuple[str | None, int | None]:
+    name = str(table.get("name"))
     written = meta.get("delta_table_path", meta.get("external_location"))
     if not isinstance(written, str):
-        message = f"source '{schema}.{name}' does not say where its rows are"
+        message = f"source '{source_name}.{name}' does not say where its rows are"
         hint = 'add meta: {external_location: "data/{name}.parquet"} or meta: {delta_table_path: "path"}'
         reading.problems.append(Problem(message, table.place_of("name"), hint=hint))
         return None, None
@@ -84,8 +87,8 @@ def _location(
     if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 0):
         reading.problems.append(Problem(f"as_of_version is {version!r}, not a version number", table.place_of("name")))
         version = None
-    identifier = str(table.get("identifier") or name)
-    location = written.replace("{name}", name).replace("{schema}", schema).replace("{identifier}", identifier)
+    location = written.replace("{name}", name).replace("{schema}", relation.schema)
+    location = location.replace("{identifier}", relation.identifier)
     if "delta_table_path" in meta and "://" not in location:
         location = str(reading.root / location)
     return location, version
