@@ -104,6 +104,10 @@ class StoreError(FsbuildError):
     """A table could not be read or written."""
 
 
+class NoChangesError(FsbuildError):
+    """What changed in a table between two versions cannot be told; the message says why."""
+
+
 class ConflictError(FsbuildError):
     """Another writer changed a table between our read and our commit; nothing was written."""
 

@@ -7,13 +7,18 @@ everything that it reads, and the very versions of its inputs are those that its
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from fsbuild.errors import Problem, UsageError
-from fsbuild.values import Action, Check, CompiledModel, Plan, Seed, Step, TableState
+from fsbuild.values import Action, Check, CompiledModel, Maintenance, Plan, Seed, Step, TableState
 
 INLINED = frozenset({"view", "ephemeral"})
+# When rows are checked: never (dbt's `run`), when they or their checks change, or in every run (`build`).
+Checking = Literal["never", "changes", "always"]
+# A model's fingerprint is `own.parents.increment.checks`, a seed's `own.checks`.
+_INCREMENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,8 @@ class Situation:
     """What there is: the nodes, the states of their tables (absent: no table), and the inputs as they are now.
 
     `tokens` identifies the present content of every source, seed and table by unique id; `locations` says where the
-    rows of each source are.
+    rows of each source are. `feeds` says, by the ids of a model with the strategy `auto` and of an input, why the rows
+    of the input that changed cannot be told.
     """
 
     models: Mapping[str, CompiledModel]
@@ -30,78 +36,229 @@ class Situation:
     tokens: Mapping[str, str]
     names: Mapping[str, str]
     locations: Mapping[str, str] = field(default_factory=dict)
+    feeds: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def physical_inputs(unique_id: str, models: Mapping[str, CompiledModel]) -> tuple[str, ...]:
     """List the tables, seeds and sources that a model reads, those behind views and ephemeral models included."""
     found: dict[str, None] = {}
-    for parent in models[unique_id].rendered.depends_on:
-        model = models.get(parent)
-        if model is not None and model.rendered.config.materialized in INLINED:
-            found.update(dict.fromkeys(physical_inputs(parent, models)))
-        else:
+    for parent in _behind_views(unique_id, models):
+        if parent not in models or models[parent].rendered.config.materialized not in INLINED:
             found[parent] = None
     return tuple(found)
 
 
-def build_plan(situation: Situation, order: Iterable[str], refreshed: frozenset[str] = frozenset()) -> Plan:
+def _behind_views(unique_id: str, models: Mapping[str, CompiledModel]) -> Iterator[str]:
+    """The nodes that a model reads, the views and what they read included, each once, depth first."""
+    pending, seen = [*reversed(models[unique_id].rendered.depends_on)], set[str]()
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        yield name
+        if name in models and models[name].rendered.config.materialized in INLINED:
+            pending.extend(reversed(models[name].rendered.depends_on))
+
+
+def build_plan(
+    situation: Situation,
+    order: Iterable[str],
+    refreshed: frozenset[str] = frozenset(),
+    checking: Checking = "changes",
+) -> Plan:
     """Decide what to do with the nodes in `order`, which lists parents first; those in `refreshed` start from nothing.
 
     Raises:
         UsageError: a selected model reads one that is neither built nor selected; all of them at once.
     """
-    steps: dict[str, Step] = {}
+    planner = _Planner(situation, refreshed, checking)
     problems: list[Problem] = []
     for unique_id in order:
         if unique_id in situation.seeds:
-            steps[unique_id] = _seed_step(situation.seeds[unique_id], situation, full_refresh=unique_id in refreshed)
+            planner.steps[unique_id] = planner.seed_step(situation.seeds[unique_id])
         elif unique_id in situation.models:
-            model = situation.models[unique_id]
-            problems.extend(_missing_inputs(unique_id, situation, steps))
-            steps[unique_id] = _model_step(model, situation, steps, full_refresh=unique_id in refreshed)
+            problems.extend(planner.missing_inputs(unique_id))
+            planner.steps[unique_id] = planner.model_step(situation.models[unique_id])
+        else:
+            planner.steps[unique_id] = Step(unique_id, "check", "its rows are checked before they are read", "")
     if problems:
         raise UsageError(dict.fromkeys(problems))
-    return Plan(tuple(steps.values()))
+    return Plan(tuple(planner.steps.values()))
 
 
-def _seed_step(seed: Seed, situation: Situation, *, full_refresh: bool) -> Step:
-    state = situation.states.get(seed.unique_id)
-    types = str(sorted(seed.config.column_types.items()))
-    fingerprint = _hash(seed.fingerprint, types, seed.config.delimiter, _checks_hash(seed.checks))
-    if state is None:
-        return Step(seed.unique_id, "load", "it is not loaded yet", fingerprint)
-    if state.changed_by is not None:
-        return Step(seed.unique_id, "load", f"another program changed its table ({state.changed_by})", fingerprint)
-    if state.fingerprint != fingerprint:
-        return Step(seed.unique_id, "load", "its file, column types or checks changed", fingerprint)
-    if full_refresh:
-        return Step(seed.unique_id, "load", "a full refresh was asked for", fingerprint)
-    return Step(seed.unique_id, "keep", "its file has not changed", fingerprint)
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """A plan in the making: the steps so far, and the definitions of the views that they read."""
 
+    situation: Situation
+    refreshed: frozenset[str]
+    checking: Checking
+    steps: dict[str, Step] = field(default_factory=dict)
+    inlined: dict[str, str] = field(default_factory=dict)
 
-def _model_step(model: CompiledModel, situation: Situation, steps: Mapping[str, Step], *, full_refresh: bool) -> Step:
-    unique_id, config = model.unique_id, model.rendered.config
-    fingerprint = _fingerprint(model, situation, steps)
-    if config.materialized in INLINED:
-        inlined: Action = "view" if config.materialized == "view" else "inline"
-        return Step(unique_id, inlined, "computed by the queries that read it", fingerprint)
-    state = situation.states.get(unique_id)
-    if state is None:
-        return Step(unique_id, "create", "there is no table yet", fingerprint)
-    rebuild = _rebuild_reason(model, state, fingerprint, full_refresh=full_refresh)
-    is_increment = config.materialized == "incremental"
-    if rebuild is not None and not (is_increment and config.full_refresh is False):
-        return Step(unique_id, "replace", rebuild, fingerprint)
-    due, is_conditional = _input_reason(model, state, situation, steps)
-    has_new_checks = _checks_part(fingerprint) != _checks_part(state.fingerprint or "")
-    if rebuild is not None:
-        due, is_conditional = f"{rebuild}, but full_refresh is false", False
-    elif has_new_checks:
-        due, is_conditional = "its checks changed", False
-    if due is None:
-        return Step(unique_id, "keep", "nothing that it reads has changed", fingerprint)
-    action: Action = "increment" if is_increment else "replace"
-    return Step(unique_id, action, due, fingerprint, is_conditional, has_new_checks)
+    def seed_step(self, seed: Seed) -> Step:
+        """Decide about a seed."""
+        state = self.situation.states.get(seed.unique_id)
+        types = str(sorted(seed.config.column_types.items()))
+        own = _hash(seed.fingerprint, types, seed.config.delimiter)
+        fingerprint = f"{own}.{self._checks_part(seed.checks)}"
+        reason = None
+        if state is None:
+            reason = "it is not loaded yet"
+        elif state.changed_by is not None:
+            reason = f"another program changed its table ({state.changed_by})"
+        elif (state.fingerprint or "").partition(".")[0] != own:
+            reason = "its file or column types changed"
+        elif seed.unique_id in self.refreshed:
+            reason = "a full refresh was asked for"
+        if reason is not None or state is None:
+            return Step(seed.unique_id, "load", reason or "", fingerprint)
+        return self._kept(seed.unique_id, seed.checks, state, fingerprint, "its file has not changed")
+
+    def model_step(self, model: CompiledModel) -> Step:
+        """Decide about a model whose parents are decided about."""
+        unique_id, config = model.unique_id, model.rendered.config
+        checks = model.rendered.model.checks
+        fingerprint = f"{self._fingerprint(model)}.{self._checks_part(checks)}"
+        if config.materialized in INLINED:
+            inlined: Action = "view" if config.materialized == "view" or checks else "inline"
+            return Step(unique_id, inlined, "computed by the queries that read it", fingerprint)
+        state = self.situation.states.get(unique_id)
+        if state is None:
+            return Step(unique_id, "create", "there is no table yet", fingerprint)
+        rebuild = _rebuild_reason(model, state, fingerprint, full_refresh=unique_id in self.refreshed)
+        is_increment = config.materialized == "incremental"
+        if rebuild is not None and not (is_increment and config.full_refresh is False):
+            return Step(unique_id, "replace", rebuild, fingerprint)
+        if rebuild is not None:
+            due: str | None = f"{rebuild}, but full_refresh is false"
+            is_conditional = False
+        else:
+            due, is_conditional = self._due_reason(model, state, fingerprint)
+        if due is None:
+            return self._kept(unique_id, checks, state, fingerprint, "nothing that it reads has changed")
+        has_new_checks = self._has_new_checks(fingerprint, state)
+        if is_increment and config.strategy == "auto":
+            return self._auto_step(model, state, Step(unique_id, "increment", due, fingerprint, is_conditional))
+        action: Action = "increment" if is_increment else "replace"
+        return Step(unique_id, action, due, fingerprint, is_conditional, has_new_checks)
+
+    def _auto_step(self, model: CompiledModel, state: TableState, step: Step) -> Step:
+        """Run an increment in full where that it equals a full refresh is not proven, and say why."""
+        maintenance = model.maintenance or Maintenance()
+        why = self._volatile_reason(model)
+        if model.rendered.config.refresh == "full":
+            why = "refresh is 'full'"
+        for name in () if why else self._changed_inputs(model, state):
+            shown = self.situation.names[name]
+            if name in maintenance.unprovable:
+                why = f"{shown} has changed, and {maintenance.unprovable[name]}"
+            elif (problem := self.situation.feeds.get((model.unique_id, name))) is not None:
+                why = f"{shown} has changed, and {problem}"
+            if why is not None:
+                break
+        is_new = self._has_new_checks(step.fingerprint, state)
+        if why is None:
+            reason = f"{step.reason}; the rows it affects are found by ({', '.join(maintenance.key)})"
+            return replace(step, reason=reason, has_new_checks=is_new)
+        return replace(step, action="replace", reason=f"{why}: in full", has_new_checks=is_new)
+
+    def _kept(self, unique_id: str, checks: Sequence[Check], state: TableState, fingerprint: str, reason: str) -> Step:
+        """Leave a table as it is; its rows are looked at again where the checks are new or a command asks for it."""
+        if self._has_new_checks(fingerprint, state):
+            return Step(unique_id, "check", "its checks changed", fingerprint, has_new_checks=True)
+        if checks and self.checking == "always":
+            return Step(unique_id, "check", f"{reason}; its checks are run", fingerprint)
+        return Step(unique_id, "keep", reason, fingerprint)
+
+    def _due_reason(self, model: CompiledModel, state: TableState, fingerprint: str) -> tuple[str | None, bool]:
+        """Why a table calls for a run, and whether that depends on what its parents publish."""
+        if (reason := self._volatile_reason(model)) is not None:
+            return reason, False
+        if changed := self._changed_inputs(model, state):
+            name = changed[0]
+            what = "is read for the first time" if name not in state.inputs else "has changed"
+            others = f", {len(changed) - 1} more too" if len(changed) > 1 else ""
+            return f"{self.situation.names[name]} {what}{others}", False
+        if _part(fingerprint, _INCREMENT) != _part(state.fingerprint or "", _INCREMENT):
+            return "its is_incremental() SQL changed", False
+        for name in physical_inputs(model.unique_id, self.situation.models):
+            if self._runs(name):
+                return f"{self.situation.names[name]} runs before it", True
+        return None, False
+
+    def _changed_inputs(self, model: CompiledModel, state: TableState) -> list[str]:
+        """The inputs that are known by now to be others than those that were read."""
+        return [
+            name
+            for name in physical_inputs(model.unique_id, self.situation.models)
+            if not self._runs(name) and self.situation.tokens.get(name) != state.inputs.get(name)
+        ]
+
+    def _runs(self, unique_id: str) -> bool:
+        return unique_id in self.steps and self.steps[unique_id].action not in ("keep", "check")
+
+    def _volatile_reason(self, model: CompiledModel) -> str | None:
+        """Why a model's rows depend on the moment, those of views that it reads included."""
+        models = self.situation.models
+        for name in (model.unique_id, *_behind_views(model.unique_id, models)):
+            if name in models and (name == model.unique_id or models[name].rendered.config.materialized in INLINED):
+                for call in models[name].volatile:
+                    return f"it calls {call}(), which differs from run to run"
+        return None
+
+    def missing_inputs(self, unique_id: str) -> Sequence[Problem]:
+        """Name the inputs of a model that are neither there nor going to be."""
+        situation = self.situation
+        missing = [
+            name
+            for name in physical_inputs(unique_id, situation.models)
+            if name not in self.steps and name not in situation.tokens and name not in situation.states
+        ]
+        return [
+            Problem(
+                f"'{situation.names[unique_id]}' reads '{situation.names[name]}', which is neither built nor selected",
+                situation.models[unique_id].rendered.model.place,
+                hint=f"select its parents too: --select +{situation.names[unique_id]}",
+            )
+            for name in missing
+        ]
+
+    def _fingerprint(self, model: CompiledModel) -> str:
+        """Identify a model's definition, those of the models that it reads, and its increments' SQL.
+
+        A parent that is built in this run counts as it is defined now, any other as it was when its table was written.
+        """
+        parents = []
+        for parent in model.rendered.depends_on:
+            step, state = self.steps.get(parent), self.situation.states.get(parent)
+            parent_model = self.situation.models.get(parent)
+            if parent_model is None:
+                # A seed or a source: its content is an input, and not a definition; another place is another source.
+                parents.append(parent + self.situation.locations.get(parent, ""))
+            elif parent_model.rendered.config.materialized in INLINED:
+                parents.append(self._inlined_definition(parent_model))
+            elif step is not None:
+                parents.append(_definition(step.fingerprint))
+            elif state is not None:
+                parents.append(_definition(state.fingerprint or ""))
+        return f"{model.fingerprint}.{_hash(*parents)}.{model.increment_fingerprint}"
+
+    def _inlined_definition(self, model: CompiledModel) -> str:
+        if model.unique_id not in self.inlined:
+            self.inlined[model.unique_id] = _definition(self._fingerprint(model))
+        return self.inlined[model.unique_id]
+
+    def _has_new_checks(self, fingerprint: str, state: TableState) -> bool:
+        is_new = fingerprint.rpartition(".")[2] != (state.fingerprint or "").rpartition(".")[2]
+        return is_new and self.checking != "never"
+
+    def _checks_part(self, checks: Iterable[Check]) -> str:
+        """Identify the checks that the rows pass: rows that nobody checks have passed none."""
+        if self.checking == "never":
+            checks = ()
+        return _hash(*(f"{check.column} {check.label} {check.severity}" for check in checks))
 
 
 def _rebuild_reason(model: CompiledModel, state: TableState, fingerprint: str, *, full_refresh: bool) -> str | None:
@@ -113,85 +270,19 @@ def _rebuild_reason(model: CompiledModel, state: TableState, fingerprint: str, *
     if state.changed_by is not None:
         return f"another program changed its table ({state.changed_by})"
     if _definition(state.fingerprint) != _definition(fingerprint):
-        own, recorded = fingerprint.partition(".")[0], state.fingerprint.partition(".")[0]
-        return "its SQL, columns or configuration changed" if own != recorded else "a model that it reads was redefined"
+        is_own = _part(fingerprint, 0) != _part(state.fingerprint, 0)
+        return "its SQL, columns or configuration changed" if is_own else "a model that it reads was redefined"
     return None
 
 
-def _input_reason(
-    model: CompiledModel, state: TableState, situation: Situation, steps: Mapping[str, Step]
-) -> tuple[str | None, bool]:
-    """Why a table's inputs call for a run, and whether that depends on what its parents publish."""
-    if volatile := _volatile_calls(model, situation.models):
-        return f"it calls {volatile[0]}(), which differs from run to run", False
-    inputs = physical_inputs(model.unique_id, situation.models)
-    running = [name for name in inputs if name in steps and steps[name].action != "keep"]
-    for name in inputs:
-        if name not in running and situation.tokens.get(name) != state.inputs.get(name):
-            what = "is read for the first time" if name not in state.inputs else "has changed"
-            return f"{situation.names[name]} {what}", False
-    if running:
-        return f"{situation.names[running[0]]} runs before it", True
-    return None, False
-
-
-def _volatile_calls(model: CompiledModel, models: Mapping[str, CompiledModel]) -> tuple[str, ...]:
-    """The functions that make a model's rows depend on the moment, those in views that it reads included."""
-    found = dict.fromkeys(model.volatile)
-    for parent in model.rendered.depends_on:
-        if parent in models and models[parent].rendered.config.materialized in INLINED:
-            found.update(dict.fromkeys(_volatile_calls(models[parent], models)))
-    return tuple(found)
-
-
-def _missing_inputs(unique_id: str, situation: Situation, steps: Mapping[str, Step]) -> Sequence[Problem]:
-    model = situation.models[unique_id]
-    missing = [
-        name
-        for name in physical_inputs(unique_id, situation.models)
-        if name not in steps and name not in situation.tokens and name not in situation.states
-    ]
-    return [
-        Problem(
-            f"'{situation.names[unique_id]}' reads '{situation.names[name]}', which is neither built nor selected",
-            model.rendered.model.place,
-            hint=f"select its parents too: --select +{situation.names[unique_id]}",
-        )
-        for name in missing
-    ]
-
-
-def _fingerprint(model: CompiledModel, situation: Situation, steps: Mapping[str, Step]) -> str:
-    """Identify a model's definition, those of the models that it reads, and its checks: `own.parents.checks`.
-
-    A parent that is built in this run counts as it is defined now, any other as it was when its table was written.
-    """
-    parents = []
-    for parent in model.rendered.depends_on:
-        step, state, parent_model = steps.get(parent), situation.states.get(parent), situation.models.get(parent)
-        if parent_model is None:
-            # A seed or a source: its content is an input, and not a definition; another place is another source.
-            parents.append(parent + situation.locations.get(parent, ""))
-        elif parent_model.rendered.config.materialized in INLINED:
-            parents.append(_definition(_fingerprint(parent_model, situation, steps)))
-        elif step is not None:
-            parents.append(_definition(step.fingerprint))
-        elif state is not None:
-            parents.append(_definition(state.fingerprint or ""))
-    return f"{model.fingerprint}.{_hash(*parents)}.{_checks_hash(model.rendered.model.checks)}"
-
-
 def _definition(fingerprint: str) -> str:
-    """The part of a fingerprint that says what the rows are: all but the checks."""
-    return fingerprint.rpartition(".")[0]
+    """The parts of a model's fingerprint that say what its rows are: its own and its parents'."""
+    return ".".join(fingerprint.split(".")[:_INCREMENT])
 
 
-def _checks_part(fingerprint: str) -> str:
-    return fingerprint.rpartition(".")[2]
-
-
-def _checks_hash(checks: Iterable[Check]) -> str:
-    return _hash(*(f"{check.column} {check.label} {check.severity}" for check in checks))
+def _part(fingerprint: str, at: int) -> str:
+    parts = fingerprint.split(".")
+    return parts[at] if at < len(parts) else ""
 
 
 def _hash(*parts: str) -> str:

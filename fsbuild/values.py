@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ResourceType = Literal["model", "seed", "source"]
 Severity = Literal["error", "warn"]
-Action = Literal["create", "replace", "increment", "load", "view", "inline", "keep"]
+Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "keep"]
+Strategy = Literal["auto", "merge", "append"]
 Status = Literal["success", "unchanged", "warn", "error", "skipped", "pass", "fail"]
 
 
@@ -52,6 +53,25 @@ class Relation:
 
     def __str__(self) -> str:
         return f"{quote(self.schema)}.{quote(self.identifier)}"
+
+
+# The schema of the engine in which rows are kept until they are published; no node can have it.
+STAGING = "fsbuild_staging"
+
+
+def staged_relation(unique_id: str) -> Relation:
+    """Where the rows of a node are staged."""
+    return Relation(STAGING, unique_id)
+
+
+def changes_relation(unique_id: str, input_id: str) -> Relation:
+    """Where the rows of an input are kept that changed since a node read it last."""
+    return Relation(STAGING, f"{unique_id} changes of {input_id}")
+
+
+def keys_relation(unique_id: str) -> Relation:
+    """Where the keys are kept for which a node is computed again, with the columns k0, k1, and so on."""
+    return Relation(STAGING, f"{unique_id} keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +126,15 @@ class ModelConfig:
     materialized: Literal["table", "view", "ephemeral", "incremental"] = field(
         default="view", metadata={"doc": "how the result is kept: a Delta table, inlined SQL, or increments"}
     )
-    incremental_strategy: Literal["merge", "append"] | None = field(
+    incremental_strategy: Strategy | None = field(
         default=None,
         metadata={"doc": "how new rows enter the table; `merge` where there is a `unique_key`, else `append`"},
+    )
+    refresh: Literal["auto", "incremental", "full"] = field(
+        default="auto",
+        metadata={
+            "doc": "strategy `auto`: the cheaper way; `incremental`: an error where it cannot be proven; `full`: always"
+        },
     )
     unique_key: tuple[str, ...] = field(
         default=(), metadata={"doc": "the columns that identify a row; a merge updates the row that has the same key"}
@@ -137,7 +163,7 @@ class ModelConfig:
     delimiter: str = field(default=",", metadata={"doc": "seeds: what separates the fields"})
 
     @property
-    def strategy(self) -> Literal["merge", "append"]:
+    def strategy(self) -> Strategy:
         """The incremental strategy in force."""
         return self.incremental_strategy or ("merge" if self.unique_key else "append")
 
@@ -320,11 +346,28 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
+class Maintenance:
+    """How a query's result can be kept up to date, key by key.
+
+    `affected` has, for each input whose changes can be dealt with, the query for the key values that they may touch,
+    with the columns k0, k1, … for those of `key`; it reads the input's `changes_relation`. `unprovable` says of each
+    other input why its changes call for a full refresh. `recompute` gives the rows of the keys in `keys_relation`.
+    """
+
+    key: tuple[str, ...] = ()
+    affected: Mapping[str, str] = field(default_factory=dict)
+    unprovable: Mapping[str, str] = field(default_factory=dict)
+    recompute: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledModel:
     """A model that is known to bind: SQL to run, columns with types, fingerprint, lineage.
 
     `select` and `incremental_select` produce exactly `columns`, cast to types that Delta can hold.
     `volatile` names the functions that make the result depend on the moment (`now`, `random`).
+    `increment_fingerprint` identifies the SQL of an increment: a change of it is no reason to start from nothing.
+    `maintenance` is there for the strategy `auto`.
     """
 
     rendered: RenderedModel
@@ -334,6 +377,8 @@ class CompiledModel:
     fingerprint: str
     lineage: Lineage
     volatile: tuple[str, ...] = ()
+    increment_fingerprint: str = ""
+    maintenance: Maintenance | None = None
 
     @property
     def unique_id(self) -> str:
@@ -349,7 +394,8 @@ class TableState:
     """What a table's own log says: its latest version and what the last fsbuild commit recorded.
 
     `token` identifies that very version, also after the table has been dropped and made anew.
-    `changed_by` names the operation of a later commit that was not ours and changed data.
+    `changed_by` names the operation of a later commit that was not ours and changed data. `extra` is what strategies
+    remember (`Commit.extra`).
     """
 
     version: int
@@ -358,6 +404,7 @@ class TableState:
     inputs: Mapping[str, str] = field(default_factory=dict)
     run_id: str | None = None
     changed_by: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +433,7 @@ class Commit:
     """What travels in a Delta commit beside the rows, and what it is fenced by.
 
     `expected_version` is the version that was read before computing (None: the table must not exist yet);
-    `event_times` are the first and the last event time of the rows.
+    `event_times` are the first and the last event time of the rows; `extra` is what a strategy has to remember.
     """
 
     app_id: str
@@ -399,6 +446,7 @@ class Commit:
     properties: Mapping[str, str] = field(default_factory=dict)
     partition_by: tuple[str, ...] = ()
     event_times: tuple[str, str] | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,17 +466,50 @@ class StagedRows:
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """Checked rows on their way to a table.
-
-    `open` starts the Arrow stream; `literals` bound each key column's values (SQL text), so that a merge reads only
-    the files that can hold them.
-    """
+    """Checked rows on their way to a table; `open` starts the Arrow stream."""
 
     open: Callable[[], pa.RecordBatchReader]
     columns: tuple[str, ...]
     count: int
-    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """All rows and columns are replaced, or the table is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Rows are added; with `add_columns` new columns too."""
+
+    add_columns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Rows are merged by a key: those that are there and differ are updated, the others inserted.
+
+    `literals` bound columns of the rows that may match (SQL text), so that only the files that can hold them are read;
+    `predicates` are further SQL conditions on the target `t` and the rows `s`. With `has_ops` the rows carry a last
+    column `fsbuild_op`: `upsert`; `delete`, which deletes all rows with the key; or `insert`, which matches nothing.
+    """
+
+    key: tuple[str, ...]
     literals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    predicates: tuple[str, ...] = ()
+    has_ops: bool = False
+    add_columns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceWhere:
+    """The rows that match a predicate are replaced by the given ones, which must match it too."""
+
+    predicate: str
+    add_columns: bool = False
+
+
+Write = Overwrite | Append | Upsert | ReplaceWhere
 
 
 @dataclass(frozen=True, slots=True)

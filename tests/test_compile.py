@@ -228,7 +228,8 @@ def test_names_that_only_look_alike_count() -> None:
 def test_the_increment_counts_too() -> None:
     config = ModelConfig(materialized="incremental")
     one, other = (compile_sql("select a from t", config, increment=f"select a from t where a > {n}") for n in (1, 2))
-    assert one.fingerprint != other.fingerprint
+    assert one.increment_fingerprint != other.increment_fingerprint
+    assert one.fingerprint == other.fingerprint, "the history of a table is not lost for another increment"
 
 
 # --- what is run -----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from fsbuild.load import Overrides, load_project
 from fsbuild.pipeline import compile_draft, draft_project
 from fsbuild.render import evaluate_text
 from fsbuild.store import Lake
-from fsbuild.values import Commit, Relation, Source, TableRows
+from fsbuild.values import Commit, Overwrite, Relation, Source, TableRows, staged_relation
 from tests.conftest import Files, write_files
 from tests.test_render import MOMENT
 
@@ -103,10 +103,10 @@ def test_every_stored_type_keeps_its_values_through_a_delta_table(
     (_, column) = Binder(tmp_path, {}).columns_of(query)
     assert column.stored_type == stored
     cast = f"SELECT id, CAST(v AS {stored}) AS v FROM ({query})"
-    warehouse.stage("m", cast)
+    warehouse.keep(staged_relation("m"), cast)
     relation, lake = Relation("main", "m"), Lake(str(tmp_path / "lake"), {})
-    rows = TableRows(lambda: warehouse.stream(f"SELECT * FROM {warehouse.staged('m')}"), ("id", "v"), len(values) + 1)
-    version = lake.write("overwrite", relation, rows, Commit("m", "r", "f", {}, None, len(values) + 1))
+    rows = TableRows(lambda: warehouse.stream(f"SELECT * FROM {staged_relation('m')}"), ("id", "v"), len(values) + 1)
+    version = lake.write(Overwrite(), relation, rows, Commit("m", "r", "f", {}, None, len(values) + 1))
 
     warehouse.bind_table(relation, lake.uri(relation), version)
 
@@ -139,7 +139,7 @@ def test_a_struct_without_names_is_not_stored() -> None:
 def test_a_number_that_does_not_fit_is_refused(warehouse: Warehouse, kind: str, value: str) -> None:
     stored = stored_type(duckdb.connect().sql(f"SELECT NULL::{kind} AS x").types[0])
     with pytest.raises(EngineError):
-        warehouse.stage("m", f"SELECT CAST({value}::{kind} AS {stored}) AS x")
+        warehouse.keep(staged_relation("m"), f"SELECT CAST({value}::{kind} AS {stored}) AS x")
 
 
 def test_a_nanosecond_that_does_not_fit_is_refused_and_not_cut_off(make_project: Make, warehouse: Warehouse) -> None:
@@ -147,7 +147,7 @@ def test_a_nanosecond_that_does_not_fit_is_refused_and_not_cut_off(make_project:
     root = make_project({"models/a.sql": sql})
     (model,) = compile_draft(draft_project(root, Overrides(), MOMENT)).models.values()
     with pytest.raises(FsbuildError):
-        warehouse.stage("m", model.select)
+        warehouse.keep(staged_relation("m"), model.select)
 
 
 # --- now -------------------------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_a_query_that_goes_wrong_only_when_it_runs_binds(tmp_path: Path, warehou
     sql = "SELECT CAST('x' AS INTEGER) AS a"
     assert Binder(tmp_path, {}).columns_of(sql)[0].type == "INTEGER"
     with pytest.raises(EngineError, match="Could not convert string 'x' to INT32"):
-        warehouse.stage("m", sql)
+        warehouse.keep(staged_relation("m"), sql)
 
 
 def test_a_wrong_setting_is_told(tmp_path: Path) -> None:

@@ -170,12 +170,12 @@ REASONS: Mapping[str, tuple[Situation, str, Seen]] = {
     "a seed's file": (
         replace(HERE, seeds={"s": seed("s", "new bytes")}),
         "s",
-        Seen("load", "its file, column types or checks changed"),
+        Seen("load", "its file or column types changed"),
     ),
     "a seed's types": (
         replace(HERE, seeds={"s": seed("s", column_types={"id": "INT"})}),
         "s",
-        Seen("load", "its file, column types or checks changed"),
+        Seen("load", "its file or column types changed"),
     ),
     "a seed that runs": (
         replace(HERE, seeds={"s": seed("s", "new bytes")}),

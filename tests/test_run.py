@@ -231,12 +231,83 @@ def test_a_new_check_is_held_against_what_is_published_already(make_project: Mak
     check = f"        data_tests:\n          - less_than: {{max_value: {most}}}\n"
     write_files(root, {"models/_m.yml": f"models:\n  - name: {table}\n    columns:\n      - name: {column}\n{check}"})
 
-    (step,) = [step for step in Project(root).plan().steps if step.action in _WRITES and step.unique_id.endswith(table)]
+    (step,) = [step for step in Project(root).plan().steps if step.unique_id.endswith(table)]
     result = Project(root).run()
 
-    assert step.reason == "its checks changed"
+    assert (step.action, step.reason) == ("check", "its checks changed")
     assert [check.failures for node in result.results for check in node.checks] == [1]
     assert len(read_delta(root, table)) == 2
+
+
+@pytest.mark.parametrize("table", ["log", "latest", "totals", "orders"])
+def test_a_new_check_that_passes_is_remembered_and_changes_no_row(make_project: Make, table: str) -> None:
+    root = make_project({**SHOP, **EVENTS})
+    Project(root).run()
+    before, column = (
+        read_delta(root, table),
+        {"latest": "value", "log": "day", "totals": "total", "orders": "amount"}[table],
+    )
+    kind = "seeds" if table == "orders" else "models"
+    check = "        data_tests: [not_null]\n"
+    write_files(root, {"models/_m.yml": f"{kind}:\n  - name: {table}\n    columns:\n      - name: {column}\n{check}"})
+
+    first, second = Project(root).run(), Project(root).run()
+
+    assert [check.status for node in first.results for check in node.checks] == ["pass"]
+    assert [check.status for node in second.results for check in node.checks] == []
+    assert read_delta(root, table) == before
+    assert all(r.status == "unchanged" for r in second.results if r.kind != "view")
+
+
+def test_rows_that_dbt_run_published_unchecked_are_checked_by_build(make_project: Make) -> None:
+    checks = """
+models:
+  - name: totals
+    columns:
+      - {name: total, data_tests: [{less_than: {max_value: 20}}]}
+"""
+    root = make_project({**SHOP, "models/_models.yml": checks})
+    (root / "fsbuild_project.yml").rename(root / "dbt_project.yml")
+
+    ran, built, again = Project(root).run(), Project(root).build(), Project(root).build()
+
+    assert ran.is_success
+    assert statuses(built)["totals"] == statuses(again)["totals"] == "error"
+
+
+def test_build_checks_what_has_not_changed_too(make_project: Make) -> None:
+    checks = """
+models:
+  - name: totals
+    columns:
+      - {name: customer_id, data_tests: [{relationships: {to: ref('orders'), field: customer_id}}]}
+  - name: small
+    columns:
+      - {name: customer_id, data_tests: [{less_than: {max_value: 11}}]}
+sources:
+  - name: raw
+    tables:
+      - name: more
+        meta: {external_location: more.csv}
+        columns:
+          - {name: id, data_tests: [unique]}
+"""
+    root = make_project(
+        {
+            **SHOP,
+            "more.csv": "id\n1\n1\n",
+            "models/_models.yml": checks,
+            "models/small.sql": "{{ config(materialized='ephemeral') }}\nselect customer_id from {{ ref('totals') }}\n",
+            "models/more.sql": "{{ config(materialized='table') }}\nselect id from {{ source('raw', 'more') }}\n",
+        }
+    )
+    Project(root).run(Selection(["totals"]))
+
+    result = statuses(Project(root).build())
+
+    assert result["totals"] == "unchanged"
+    assert result["small"] == result["raw.more"] == "error"
+    assert result["more"] == "skipped"
 
 
 def test_the_rest_goes_on_when_a_model_fails(make_project: Make) -> None:

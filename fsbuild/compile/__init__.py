@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from fsbuild.compile.binding import Binder, bind_sql
 from fsbuild.compile.columns import column_problems, increment_problems
-from fsbuild.compile.text import fingerprint, select_stored, strip, tokenize, volatile_calls
+from fsbuild.compile.reads import Reads
+from fsbuild.compile.text import fingerprint, select_stored, strip, text_fingerprint, tokenize, volatile_calls
 from fsbuild.errors import BindError, CompileError, Problem
 from fsbuild.lineage import Input, trace_lineage
 from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel
@@ -52,9 +53,11 @@ def compile_models(
         CompileError: the SQL of models is wrong; all problems at once.
     """
     inputs: dict[str, Input] = {}
+    reads = Reads()
     for one in known:
         binder.declare(one.relation, [(column.name, column.type) for column in one.columns])
         inputs[one.unique_id] = Input(one.unique_id, one.relation, one.columns)
+        reads.add_table(one.unique_id, one.relation, one.columns)
     problems: list[Problem] = []
     compiled: list[CompiledModel] = []
     for model in models:
@@ -67,7 +70,8 @@ def compile_models(
         parents = [inputs[parent] for parent in model.depends_on]
         inputs[model.unique_id] = Input(model.unique_id, model.relation, bound.columns)
         if not problems:
-            compiled.append(_read_model(bound, parents, binder.volatile_functions))
+            one_compiled = _read_model(bound, parents, binder.volatile_functions)
+            compiled.append(reads.with_maintenance(one_compiled, problems))
     if problems:
         raise CompileError(problems)
     return tuple(compiled)
@@ -136,7 +140,8 @@ def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]
         incremental_select=select_stored(increment, tokenize(increment), bound.increment)
         if increment is not None and bound.increment is not None
         else None,
-        fingerprint=fingerprint(bound.model, bound.columns, tokens, increment),
+        fingerprint=fingerprint(bound.model, bound.columns, tokens),
         lineage=trace_lineage(query, inputs, bound.columns),
         volatile=volatile_calls(tokens, volatile),
+        increment_fingerprint=text_fingerprint(increment),
     )

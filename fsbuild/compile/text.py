@@ -69,9 +69,7 @@ def _canonical_word(token: Token, written: str) -> str:
     return " ".join(token.text.translate(_CAPITALS).split()) if is_word and not {"'", '"'} & {*written} else written
 
 
-def fingerprint(
-    model: RenderedModel, columns: Sequence[ColumnType], tokens: Sequence[Token], increment: str | None
-) -> str:
+def fingerprint(model: RenderedModel, columns: Sequence[ColumnType], tokens: Sequence[Token]) -> str:
     """Identify what a model computes and how it is kept: its canonical SQL, and the configuration that counts."""
     config = model.config
     counted: Mapping[str, object] = {
@@ -82,9 +80,17 @@ def fingerprint(
         "relation": str(model.relation),
         "columns": [(column.name, column.type) for column in columns],
         "sql": _canonical(tokens, model.sql.text),
-        "increment": _canonical(tokenize(increment), increment) if increment else None,
     }
-    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
+    return _digest(json.dumps(counted, sort_keys=True))
+
+
+def text_fingerprint(text: str | None) -> str:
+    """Identify a query by its canonical form; nothing where there is none."""
+    return _digest(_canonical(tokenize(text), text)) if text else ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def volatile_calls(tokens: Sequence[Token], names: frozenset[str]) -> tuple[str, ...]:

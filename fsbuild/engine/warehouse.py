@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 
 from fsbuild.engine.connection import engine_errors, load_extension, open_duckdb
 from fsbuild.engine.sources import scan
-from fsbuild.values import ColumnType, Relation, Source, literal, quote
+from fsbuild.values import STAGING, ColumnType, Relation, Source, literal, quote
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-STAGING = "fsbuild_staging"
 # Rows of an Arrow batch: DuckDB's row group, as the store writes it.
 BATCH_ROWS = 122_880
+# What Delta's change data feed adds to the columns of a table.
+_FEED_COLUMNS = frozenset({"_change_type", "_commit_version", "_commit_timestamp"})
 _REMOTE = ("s3://", "http://", "https://", "gs://", "az://", "abfss://")
 
 
@@ -72,10 +73,6 @@ class Warehouse:
         """Let a name stand for a query."""
         self._bind(relation, sql)
 
-    def bind_staged(self, relation: Relation, unique_id: str) -> None:
-        """Let a name stand for rows that were staged, so that they need not be read back."""
-        self._bind(relation, f"SELECT * FROM {self.staged(unique_id)}")
-
     def _bind(self, relation: Relation, sql: str) -> None:
         with self._catalog, engine_errors():
             if relation.schema not in self._schemas:
@@ -98,22 +95,28 @@ class Warehouse:
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
-    def staged(self, unique_id: str) -> str:
-        """Name the table in which a node's rows are staged."""
-        return f"{quote(STAGING)}.{quote(unique_id)}"
-
-    def stage(self, unique_id: str, sql: str) -> int:
-        """Compute a query and keep its rows; return how many there are."""
+    def keep(self, relation: Relation, sql: str) -> int:
+        """Compute a query and keep its rows under a name in the staging schema; return how many there are."""
         with engine_errors():
-            (count,) = (
-                self._cursor().execute(f"CREATE OR REPLACE TABLE {self.staged(unique_id)} AS {sql}").fetchall()[0]
-            )
+            (count,) = self._cursor().execute(f"CREATE OR REPLACE TABLE {relation} AS {sql}").fetchall()[0]
         return int(count)
 
-    def drop_staged(self, unique_id: str) -> None:
-        """Forget staged rows."""
+    def keep_changes(self, relation: Relation, changes: pa.RecordBatchReader) -> int:
+        """Keep the rows that a change feed leaves added or removed in the end, each once; return how many."""
+        columns = ", ".join(quote(name) for name in changes.schema.names if name not in _FEED_COLUMNS)
+        cursor = self._prepare(self._connection.cursor())
+        cursor.register("fsbuild_feed", changes)
         with engine_errors():
-            self._cursor().execute(f"DROP TABLE IF EXISTS {self.staged(unique_id)} CASCADE")
+            (count,) = cursor.execute(
+                f"CREATE OR REPLACE TABLE {relation} AS SELECT {columns} FROM fsbuild_feed GROUP BY {columns} "
+                "HAVING sum(CASE WHEN _change_type IN ('insert', 'update_postimage') THEN 1 ELSE -1 END) <> 0"
+            ).fetchall()[0]
+        return int(count)
+
+    def drop(self, relation: Relation) -> None:
+        """Forget rows that are kept."""
+        with engine_errors():
+            self._cursor().execute(f"DROP TABLE IF EXISTS {relation} CASCADE")
 
     def stream(self, sql: str) -> pa.RecordBatchReader:
         """Compute a query as a stream of Arrow batches, on a cursor of its own that lives as long as the stream."""

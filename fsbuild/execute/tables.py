@@ -6,59 +6,53 @@ that were checked.
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from fsbuild.errors import ConflictError, Problem, UsageError
+from fsbuild.errors import ConflictError
+from fsbuild.execute.auto import find_affected
+from fsbuild.execute.bindings import Bindings
 from fsbuild.execute.keys import refuse_bad_keys
+from fsbuild.execute.strategies import Appending, Maintaining, Merging, Overwriting, Strategy, Target
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
 from fsbuild.values import (
     CheckResult,
     ColumnType,
     Commit,
     CompiledModel,
+    Maintenance,
     NodeResult,
+    Overwrite,
     Relation,
     Seed,
     StagedRows,
     Status,
     Step,
     TableRows,
-    TableState,
-    literal,
     quote,
+    staged_relation,
 )
 
 # Results up to this size stay in the engine until the nodes that read them are done, and are not read back.
 _KEPT_ROWS = 200_000
-# Types whose literals mean the same in a merge predicate as in the engine.
-_NUMBER_TYPES = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT"})
-_LITERAL_TYPES = _NUMBER_TYPES | {"DATE", "VARCHAR"}
 
 
 @dataclass(slots=True)
 class Execution:
-    """One run in progress: what has been published so far, and which names are bound. Used by many threads."""
+    """One run in progress. Used by many threads."""
 
     work: Work
     tools: Tools
     steps: Mapping[str, Step] = field(default_factory=dict)
     # The nodes that a node's checks refer to and that can only be built after it.
     deferred: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    published: dict[str, TableState] = field(default_factory=dict)
-    kept: set[str] = field(default_factory=set)
-    bound: set[str] = field(default_factory=set)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    # How many steps have yet to read each input.
-    readers: Counter[str] = field(default_factory=Counter)
+    bindings: Bindings = field(init=False)
 
     def __post_init__(self) -> None:
-        """Count who reads what."""
-        for name in self.steps:
-            self.readers.update(self.work.inputs.get(name, ()))
+        """Begin with nothing published."""
+        self.bindings = Bindings(self.work, self.tools)
+        self.bindings.expect_readers(self.steps)
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
@@ -67,137 +61,171 @@ class Execution:
         try:
             return self._do_step(unique_id)
         finally:
-            self._release_inputs(unique_id)
+            self.bindings.release_inputs(unique_id)
 
     def _do_step(self, unique_id: str) -> NodeResult:
         step = self.steps[unique_id]
         node = describe(unique_id, self.work)
-        if step.action == "keep" or (step.is_conditional and self._inputs_are_unchanged(unique_id)):
-            message = step.reason if step.action == "keep" else "its parents published nothing new"
-            return replace(node, status="unchanged", message=message)
-        if step.action == "view":
+        action = step.action
+        if step.is_conditional and not self.bindings.changed_inputs(unique_id):
+            action = "check" if step.has_new_checks else "keep"
+            step = replace(step, reason="its parents published nothing new")
+        if action == "keep":
+            return replace(node, status="unchanged", message=step.reason)
+        if action == "check":
+            return self._check_present(step, node)
+        if action == "view":
             return self._check_view(unique_id, node)
-        if step.action == "load":
+        if action == "load":
             return self._load_seed(self.work.seeds[unique_id], step, node)
         return self._build_table(self.work.models[unique_id], step, node)
 
     def test_node(self, unique_id: str) -> NodeResult:
         """Check the rows of a node as they are published."""
-        node = describe(unique_id, self.work)
-        relation = self.bind(unique_id)
+        results = self._check_published(unique_id)
+        return replace(describe(unique_id, self.work), status=_verdict(results, "pass", "fail"), checks=results)
+
+    def _check_published(self, unique_id: str) -> tuple[CheckResult, ...]:
+        relation = str(self.bindings.bind(unique_id))
         columns = self.tools.warehouse.columns(f"SELECT * FROM {relation}")
-        rows = self._staged_rows(str(relation), columns, key_of(unique_id, self.work))
-        results = self._check(unique_id, rows)
-        return replace(node, status=_verdict(results, "pass", "fail"), checks=results)
+        return self._check(unique_id, self._staged_rows(relation, columns, key_of(unique_id, self.work)))
+
+    def _check_present(self, step: Step, node: NodeResult) -> NodeResult:
+        """Check the rows of a table that stays as it is, and remember new checks that they have passed."""
+        results = self._check_published(step.unique_id)
+        status = _verdict(results, "unchanged", "error")
+        if status == "error":
+            return replace(node, status=status, checks=results, message="its checks failed; its table stays as it was")
+        if step.has_new_checks:
+            state = self.work.states[step.unique_id]
+            commit = Commit(
+                app_id=f"fsbuild.{step.unique_id}",
+                run_id=self.work.run_id,
+                fingerprint=step.fingerprint,
+                inputs=state.inputs,
+                expected_version=state.version,
+                rows=0,
+            )
+            version = self.tools.lake.record(self.bindings.relation(step.unique_id), commit)
+            self.bindings.remember(step.unique_id, version, keep=False)
+        return replace(node, status=status, checks=results, message=step.reason)
 
     def _check_view(self, unique_id: str, node: NodeResult) -> NodeResult:
         checks = checks_of(unique_id, self.work) if self.work.is_checking else ()
         if not checks:
             return replace(node, status="success", message="a view")
-        relation = self.bind(unique_id)
-        columns = self.work.models[unique_id].columns
-        results = self._check(unique_id, self._staged_rows(str(relation), columns, key_of(unique_id, self.work)))
+        results = self._check_published(unique_id)
         return replace(node, status=_verdict(results, "success", "error"), checks=results)
 
     def _load_seed(self, seed: Seed, step: Step, node: NodeResult) -> NodeResult:
-        sql = self.work.seed_selects[seed.unique_id]
-        commit = Commit(
-            f"fsbuild.{seed.unique_id}", self.work.run_id, step.fingerprint, {}, None, 0, seed.config.description
-        )
-        return self._publish(_Table(seed.unique_id, seed.relation, sql, "overwrite", commit), node)
+        commit = self._commit(step, {}, description=seed.config.description)
+        load = _Load(seed.unique_id, self.work.seed_selects[seed.unique_id], commit)
+        return self._publish(load, node)
 
     def _build_table(self, model: CompiledModel, step: Step, node: NodeResult) -> NodeResult:
-        config, relation = model.rendered.config, model.rendered.relation
+        config, unique_id = model.rendered.config, model.unique_id
         for name in model.rendered.depends_on:
-            self.bind(name)
-        is_increment = step.action == "increment"
-        sql, strategy = model.select, "overwrite"
-        if is_increment:
-            sql, strategy = model.incremental_select or model.select, config.strategy
-            with self.lock:
-                state = self.work.states[model.unique_id]
-                self.tools.warehouse.bind_table(relation, self.tools.lake.uri(relation), state.version)
-        commit = Commit(
-            app_id=f"fsbuild.{model.unique_id}",
-            run_id=self.work.run_id,
-            fingerprint=step.fingerprint,
-            inputs={name: self._token(name) for name in self.work.inputs[model.unique_id]},
-            expected_version=None,
-            rows=0,
+            self.bindings.bind(name)
+        commit = self._commit(
+            step,
+            {name: self.bindings.token(name) for name in self.work.inputs[unique_id]},
             description=config.description,
             properties=_table_properties(model),
             partition_by=_as_written(config.partition_by, model.columns),
         )
-        key = _as_written(config.unique_key, model.columns) if config.materialized == "incremental" else ()
-        return self._publish(
-            _Table(model.unique_id, relation, sql, strategy, commit, key, config.event_time, step.has_new_checks), node
+        is_incremental = config.materialized == "incremental"
+        load = _Load(
+            unique_id=unique_id,
+            sql=model.select,
+            commit=commit,
+            key=_as_written(config.unique_key, model.columns) if is_incremental else (),
+            event_time=config.event_time,
+            has_new_checks=step.has_new_checks,
+        )
+        if step.action != "increment":
+            return self._publish(load, node)
+        self.bindings.bind_present(unique_id)
+        if config.strategy != "auto":
+            load = replace(load, sql=model.incremental_select or model.select, strategy=config.strategy)
+            return self._publish(load, node)
+        affected = find_affected(model, self.bindings)
+        if affected.reason is not None:
+            return self._publish(load, replace(node, message=f"{affected.reason}: in full"))
+        maintenance = model.maintenance or Maintenance()
+        node = replace(node, message=f"{affected.count:,} affected keys ({', '.join(maintenance.key)})")
+        if not affected.count:
+            version = self.tools.lake.record(model.rendered.relation, self._fenced(commit, 0))
+            self.bindings.remember(unique_id, version, keep=False)
+            return replace(node, status="success", rows=0, version=version)
+        return self._publish(replace(load, sql=maintenance.recompute, strategy="auto", affected=maintenance.key), node)
+
+    def _commit(
+        self,
+        step: Step,
+        inputs: Mapping[str, str],
+        description: str,
+        properties: Mapping[str, str] | None = None,
+        partition_by: tuple[str, ...] = (),
+    ) -> Commit:
+        return Commit(
+            app_id=f"fsbuild.{step.unique_id}",
+            run_id=self.work.run_id,
+            fingerprint=step.fingerprint,
+            inputs=inputs,
+            expected_version=None,
+            rows=0,
+            description=description,
+            properties=properties or {},
+            partition_by=partition_by,
         )
 
-    def _publish(self, table: _Table, node: NodeResult) -> NodeResult:
+    def _publish(self, load: _Load, node: NodeResult) -> NodeResult:
         """Compute, stage, check and commit a table."""
-        warehouse, unique_id = self.tools.warehouse, table.unique_id
-        staged = warehouse.staged(unique_id)
-        count = warehouse.stage(unique_id, table.sql)
+        warehouse, unique_id = self.tools.warehouse, load.unique_id
+        staged = staged_relation(unique_id)
+        count = warehouse.keep(staged, load.sql)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
-        if table.key:
-            refuse_bad_keys(warehouse.rows, staged, table.key)
+        strategy = self._strategy(load, columns)
+        whole = strategy.whole()
+        if load.key:
+            refuse_bad_keys(warehouse.rows, whole if load.strategy in ("append", "auto") else str(staged), load.key)
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
-            key = table.key or key_of(unique_id, self.work)
-            whole = self._whole_table(table, staged, columns)
-            rows = self._staged_rows(whole if table.has_new_checks else staged, columns, key, whole=whole)
+            key = load.key or key_of(unique_id, self.work)
+            rows = self._staged_rows(whole if load.has_new_checks else str(staged), columns, key, whole=whole)
             results = self._check(unique_id, rows)
         status = _verdict(results, "success", "error")
         if status == "error":
-            warehouse.drop_staged(unique_id)
-            return replace(
-                node, status=status, rows=count, checks=results, message="its checks failed; nothing was published"
-            )
-        table_rows = TableRows(
-            open=lambda: warehouse.stream(f"SELECT * FROM {staged}"),
-            columns=tuple(column.name for column in columns),
-            count=count,
-            key=table.key,
-            literals=self._literals(staged, table, columns),
-        )
-        state = self.work.states.get(unique_id)
-        commit = replace(
-            table.commit,
-            expected_version=state.version if state else None,
-            rows=count,
-            event_times=self._event_times(staged, table.event_time),
-        )
-        version = self.tools.lake.write(table.strategy, table.relation, table_rows, commit)
+            warehouse.drop(staged)
+            message = "its checks failed; nothing was published"
+            return replace(node, status=status, rows=count, checks=results, message=message)
+        entry = strategy.entry(count)
+        names = tuple(column.name for column in columns)
+        table_rows = TableRows(lambda: warehouse.stream(entry.sql), names, entry.count)
+        commit = self._fenced(load.commit, entry.count, self._event_times(str(staged), load.event_time))
+        relation = self.bindings.relation(unique_id)
+        version = self.tools.lake.write(entry.write, relation, table_rows, commit)
         with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
-            version = self.tools.lake.set_properties(table.relation, table.commit.properties) or version
-        self._remember(table, version, count)
-        return replace(node, status=status, rows=count, version=version, checks=results)
+            version = self.tools.lake.set_properties(relation, commit.properties) or version
+        keep = isinstance(entry.write, Overwrite) and count <= _KEPT_ROWS
+        self.bindings.remember(unique_id, version, keep=keep)
+        return replace(node, status=status, rows=entry.count, version=version, checks=results)
 
-    def _remember(self, table: _Table, version: int, count: int) -> None:
-        """Let the nodes that follow read what was published; small whole tables from memory."""
-        state = self.tools.lake.state(table.relation, version)
-        with self.lock:
-            self.published[table.unique_id] = state or TableState(version, str(version))
-            self.bound.discard(table.unique_id)
-            if table.strategy == "overwrite" and count <= _KEPT_ROWS:
-                self.kept.add(table.unique_id)
-                return
-        self.tools.warehouse.drop_staged(table.unique_id)
+    def _strategy(self, load: _Load, columns: Sequence[ColumnType]) -> Strategy:
+        """How a load's rows enter the table."""
+        target = Target(load.unique_id, self.bindings.relation(load.unique_id), columns, load.key)
+        if load.strategy == "auto":
+            return Maintaining(target, load.affected, self.tools.warehouse)
+        if load.strategy == "merge":
+            return Merging(target, self.tools.warehouse)
+        return Appending(target) if load.strategy == "append" else Overwriting(target)
 
-    def _release_inputs(self, unique_id: str) -> None:
-        """Drop the kept rows that nobody is going to read any more."""
-        with self.lock:
-            inputs = self.work.inputs.get(unique_id, ())
-            self.readers.subtract(inputs)
-            unread = [name for name in inputs if name in self.kept and self.readers[name] <= 0]
-            self.kept.difference_update(unread)
-            # Views over these names are bound again too, should a check still refer to them.
-            self.bound.difference_update(unread, (n for n in self.work.models if unread and self._is_inlined(n)))
-        for name in unread:
-            self.tools.warehouse.drop_staged(name)
+    def _fenced(self, commit: Commit, rows: int, event_times: tuple[str, str] | None = None) -> Commit:
+        """Complete a commit by the version that it builds upon, and what is only known now."""
+        state = self.work.states.get(commit.app_id.removeprefix("fsbuild."))
+        return replace(commit, expected_version=state.version if state else None, rows=rows, event_times=event_times)
 
-    def _is_inlined(self, unique_id: str) -> bool:
-        return self.work.models[unique_id].rendered.config.materialized in ("view", "ephemeral")
+    # --- rows --------------------------------------------------------------------------------------------------------
 
     def _check(self, unique_id: str, rows: StagedRows) -> tuple[CheckResult, ...]:
         """Run a node's checks, but for those that refer to what is only built after it."""
@@ -208,8 +236,6 @@ class Execution:
         skipped = [CheckResult(check, "skipped", message=message) for check in checks if check not in now]
         return (*self.tools.check(now, rows), *skipped)
 
-    # --- rows --------------------------------------------------------------------------------------------------------
-
     def _staged_rows(
         self, relation: str, columns: Sequence[ColumnType], key: Sequence[str], *, whole: str | None = None
     ) -> StagedRows:
@@ -219,18 +245,8 @@ class Execution:
         def batches(names: Sequence[str]) -> Iterator[object]:
             yield from warehouse.stream(f"SELECT {', '.join(map(quote, names))} FROM {relation}")
 
-        return StagedRows(whole or relation, columns, batches, warehouse.rows, lambda name: str(self.bind(name)), key)
-
-    def _whole_table(self, table: _Table, staged: str, columns: Sequence[ColumnType]) -> str:
-        """The rows that the table will hold after the commit, for checks that span rows."""
-        if table.strategy == "overwrite":
-            return staged
-        names = ", ".join(quote(column.name) for column in columns)
-        kept = f"SELECT {names} FROM {table.relation}"
-        if table.key:
-            on = ", ".join(quote(name) for name in table.key)
-            kept += f" ANTI JOIN {staged} USING ({on})"
-        return f"({kept} UNION ALL SELECT {names} FROM {staged})"
+        references = lambda name: str(self.bindings.bind(name))  # noqa: E731 - shorter than a function of its own
+        return StagedRows(whole or relation, columns, batches, warehouse.rows, references, key)
 
     def _event_times(self, staged: str, column: str | None) -> tuple[str, str] | None:
         """The first and the last event time among staged rows, as text; None where there is no event time."""
@@ -241,80 +257,21 @@ class Execution:
         )
         return (str(row["first"]), str(row["last"])) if row["first"] is not None else None
 
-    def _literals(self, staged: str, table: _Table, columns: Sequence[ColumnType]) -> dict[str, tuple[str, str]]:
-        """The least and the greatest value of each key column, as SQL."""
-        types = {column.name.lower(): column.type for column in columns}
-        names = [name for name in table.key if types.get(name.lower()) in _LITERAL_TYPES]
-        if not names or table.strategy != "merge":
-            return {}
-        parts = ", ".join(
-            f"min({quote(name)})::VARCHAR AS low{i}, max({quote(name)})::VARCHAR AS high{i}"
-            for i, name in enumerate(names)
-        )
-        (row,) = self.tools.warehouse.rows(f"SELECT {parts} FROM {staged}")
-        bounds = {}
-        for index, name in enumerate(names):
-            low, high = row[f"low{index}"], row[f"high{index}"]
-            if low is not None and high is not None:
-                write = str if types[name.lower()] in _NUMBER_TYPES else literal
-                bounds[name] = (write(str(low)), write(str(high)))
-        return bounds
-
-    # --- names -------------------------------------------------------------------------------------------------------
-
     def bind(self, unique_id: str) -> Relation:
-        """Make a node readable under its name, and what it stands upon; return the name."""
-        with self.lock:
-            relation = self._relation(unique_id)
-            if unique_id in self.bound:
-                return relation
-            warehouse, work = self.tools.warehouse, self.work
-            model = work.models.get(unique_id)
-            if unique_id in work.sources:
-                state = work.states.get(unique_id)
-                warehouse.bind_source(work.sources[unique_id], state.version if state else None)
-            elif model is not None and model.rendered.config.materialized in ("view", "ephemeral"):
-                for parent in model.rendered.depends_on:
-                    self.bind(parent)
-                warehouse.bind_query(relation, model.select)
-            elif unique_id in self.kept:
-                warehouse.bind_staged(relation, unique_id)
-            else:
-                state = self.published.get(unique_id) or work.states.get(unique_id)
-                if state is None:
-                    name = describe(unique_id, work).name
-                    raise UsageError(Problem(f"'{name}' has not been built yet", hint=f"fsbuild run --select {name}"))
-                warehouse.bind_table(relation, self.tools.lake.uri(relation), state.version)
-            self.bound.add(unique_id)
-            return relation
-
-    def _relation(self, unique_id: str) -> Relation:
-        if unique_id in self.work.models:
-            return self.work.models[unique_id].rendered.relation
-        if unique_id in self.work.seeds:
-            return self.work.seeds[unique_id].relation
-        return self.work.sources[unique_id].relation
-
-    def _token(self, unique_id: str) -> str:
-        """What identifies an input's content as this run reads it."""
-        state = self.published.get(unique_id)
-        return state.token if state is not None else self.work.tokens.get(unique_id, "")
-
-    def _inputs_are_unchanged(self, unique_id: str) -> bool:
-        recorded = self.work.states[unique_id].inputs
-        return all(self._token(name) == recorded.get(name) for name in self.work.inputs[unique_id])
+        """Make a node readable under its name; return the name."""
+        return self.bindings.bind(unique_id)
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """A table to be published: the query, how its rows enter, and the commit but for what is only known then."""
+class _Load:
+    """Rows to be published: the query, how they enter the table, and the commit but for what is only known then."""
 
     unique_id: str
-    relation: Relation
     sql: str
-    strategy: str
     commit: Commit
+    strategy: str = "overwrite"
     key: tuple[str, ...] = ()
+    affected: tuple[str, ...] = ()
     event_time: str | None = None
     has_new_checks: bool = False
 

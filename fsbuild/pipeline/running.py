@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fsbuild.errors import FsbuildError
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft
-from fsbuild.pipeline.state import LakeState, open_lake
+from fsbuild.pipeline.state import LakeState, feed_problems, open_lake
 from fsbuild.values import Event, GraphNode, Moment, Plan
 
 if TYPE_CHECKING:
@@ -29,16 +29,19 @@ class RunOptions:
 
 def plan_run(command: str, compiled: Compiled, chosen: Sequence[str], lake: LakeState, options: RunOptions) -> Plan:
     """Plan what a command does with the chosen nodes, and with the seeds that they read."""
-    from fsbuild.plan import Situation, build_plan, physical_inputs
+    from fsbuild.plan import Checking, Situation, build_plan, physical_inputs
 
     draft = compiled.draft
     names = {name: shown_name(node) for name, node in draft.graph.nodes.items()}
     seeds = {seed.unique_id: seed for seed in draft.project.seeds}
     locations = {source.unique_id: source.location for source in draft.project.sources}
-    situation = Situation(compiled.models, seeds, lake.states, lake.tokens, names, locations)
+    situation = Situation(
+        compiled.models, seeds, lake.states, lake.tokens, names, locations, feed_problems(compiled, lake)
+    )
     wanted = {name for name in chosen if name in (seeds if command == "seed" else compiled.models)}
     if command == "build":
-        wanted |= {name for name in chosen if name in seeds}
+        checked = {source.unique_id for source in draft.project.sources if source.checks}
+        wanted |= {name for name in chosen if name in seeds or (name in checked and name in compiled.known)}
     read = set(wanted)
     if command == "run":
         read |= {seed for name in wanted for seed in physical_inputs(name, compiled.models) if seed in seeds}
@@ -46,7 +49,8 @@ def plan_run(command: str, compiled: Compiled, chosen: Sequence[str], lake: Lake
             str(check.arguments.get("to")) for name in wanted for check in compiled.models[name].rendered.model.checks
         }
     order = [name for name in draft.graph.order if name in read and (name in wanted or name in seeds)]
-    plan = build_plan(situation, order, frozenset(wanted) if options.full_refresh else frozenset())
+    checking: Checking = "always" if command == "build" else "changes" if is_checking(command, draft) else "never"
+    plan = build_plan(situation, order, frozenset(wanted) if options.full_refresh else frozenset(), checking)
     # A seed that is only read is loaded where it must be, and is not the run's business otherwise.
     return Plan(tuple(step for step in plan.steps if step.unique_id in wanted or step.action != "keep"))
 
@@ -69,8 +73,13 @@ def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -
         states=lake.states,
         tokens=lake.tokens,
         inputs={name: physical_inputs(name, compiled.models) for name in compiled.models},
-        is_checking=command != "run" or project.checks_gate_run,
+        is_checking=is_checking(command, compiled.draft),
     )
+
+
+def is_checking(command: str, draft: Draft) -> bool:
+    """Whether a command holds rows against their checks."""
+    return command != "run" or draft.project.checks_gate_run
 
 
 def tools_for(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None]) -> Tools:

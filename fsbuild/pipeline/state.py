@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fsbuild.errors import FsbuildError, Problem, StoreError
+from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft, sources_in_use
 from fsbuild.values import Project, TableState
 
@@ -79,3 +80,29 @@ def read_lake(draft: Draft) -> LakeState:
             # What cannot be listed cannot be known to be unchanged: no commit has recorded this token.
             tokens[source.unique_id] = uuid.uuid4().hex if files is None else files_token(files, project.root)
     return LakeState(states, tokens)
+
+
+def feed_problems(compiled: Compiled, lake: LakeState) -> dict[tuple[str, str], str]:
+    """Say for models with the strategy `auto` of which inputs the rows that changed cannot be told, and why."""
+    from fsbuild.plan import physical_inputs
+
+    store = open_lake(compiled.draft.project)
+    sources = {source.unique_id: source for source in compiled.draft.project.sources}
+    relations = {name: model.relation for name, model in compiled.draft.models.items()}
+    relations |= {seed.unique_id: seed.relation for seed in compiled.draft.project.seeds}
+    problems: dict[tuple[str, str], str] = {}
+    for unique_id, model in compiled.models.items():
+        if model.maintenance is None or unique_id not in lake.states:
+            continue
+        for name in physical_inputs(unique_id, compiled.models):
+            since = lake.states[unique_id].inputs.get(name, "")
+            if lake.tokens.get(name) in (since, None):
+                continue
+            if name in sources and sources[name].kind != "delta":
+                problem: str | None = "it is read from files, of which only the present ones are known"
+            else:
+                uri = sources[name].location if name in sources else store.uri(relations[name])
+                problem = store.changes_problem(uri, since, lake.states[name].version)
+            if problem is not None:
+                problems[unique_id, name] = problem
+    return problems

@@ -1,0 +1,86 @@
+"""The store stage: rows and what is to be remembered of them in, one Delta commit out. Only here is deltalake known.
+
+The table's own log is the state: what a commit was computed from travels in the commit itself, so that a crash cannot
+part them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fsbuild.errors import Problem, StoreError
+from fsbuild.store.changes import changes_problem, read_changes
+from fsbuild.store.log import open_table, read_state
+from fsbuild.store.writing import record, set_properties, write_rows
+from fsbuild.values import Commit, Relation, TableRows, TableState, Write
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Lake", "read_state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A folder or URL below which every table has its place: `<schema>/<table>/`."""
+
+    root: str
+    storage_options: Mapping[str, str]
+
+    def uri(self, relation: Relation) -> str:
+        """Name the place of a relation's table."""
+        return f"{self.root.rstrip('/')}/{relation.schema}/{relation.identifier}"
+
+    def state(self, relation: Relation, version: int | None = None) -> TableState | None:
+        """Read what a table's log says of its last change up to a version, or None where there is no table."""
+        return read_state(self.uri(relation), self.storage_options, version)
+
+    def write(self, write: Write, relation: Relation, rows: TableRows, commit: Commit) -> int:
+        """Write rows in one commit; return the table's version then.
+
+        Raises:
+            ConflictError: the table is not at the version that the rows were computed for.
+            StoreError: Delta refuses the rows.
+        """
+        return write_rows(self.uri(relation), write, rows, commit, self.storage_options)
+
+    def record(self, relation: Relation, commit: Commit) -> int:
+        """Remember what a table was computed from in a commit without rows; return the version.
+
+        Raises:
+            ConflictError: the table is not at the version that was expected.
+        """
+        return record(self.uri(relation), commit, self.storage_options)
+
+    def changes(self, uri: str, since: str, until: int) -> pa.RecordBatchReader:
+        """Stream the rows of a table that changed after the state with the token `since` up to version `until`.
+
+        The last columns are `_change_type`, `_commit_version` and `_commit_timestamp`, as in Delta's change data feed.
+
+        Raises:
+            NoChangesError: they cannot be told.
+        """
+        return read_changes(uri, since, until, self.storage_options)
+
+    def changes_problem(self, uri: str, since: str, until: int) -> str | None:
+        """Say why `changes` could not be told, without reading them; None where they can."""
+        return changes_problem(uri, since, until, self.storage_options)
+
+    def set_properties(self, relation: Relation, properties: Mapping[str, str]) -> int | None:
+        """Tell readers of a table what they need (keys, event time); return the new version if that took a commit."""
+        return set_properties(self.uri(relation), properties, self.storage_options)
+
+    def history(self, relation: Relation, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
+        """List a table's commits, the latest first, as Delta records them.
+
+        Raises:
+            StoreError: there is no table.
+        """
+        table = open_table(self.uri(relation), self.storage_options)
+        if table is None:
+            hint = "build it with 'fsbuild run'"
+            raise StoreError(Problem(f"there is no table at {self.uri(relation)} yet", hint=hint))
+        history: Sequence[Mapping[str, Any]] = table.history(limit)
+        return history
