@@ -26,7 +26,7 @@ from tests.model_grammar import Relation, Writer
 
 Bag = Counter[tuple[object, ...]]
 
-AUTO = "materialized='incremental', incremental_strategy='auto'"
+AUTO = "materialized='table'"
 _TABLE_IN_TEXT = re.compile(r"\{\{ (source|ref)\((?:'raw', )?'(\w+)'\) \}\}")
 _SHOWN = 8
 
@@ -43,13 +43,7 @@ class Model:
     def file(self, options: str = "", kind: str | None = None) -> dict[str, str]:
         kind = kind or self.kind
         key = f", unique_key={list(self.unique_key)}" if self.unique_key and kind == "auto" else ""
-        config = (
-            f"{AUTO}{key}{options}"
-            if kind == "TRIAL"
-            else "materialized='table'"
-            if kind == "auto"
-            else f"materialized='{kind}'"
-        )
+        config = f"{AUTO}{key}{options}" if kind == "auto" else f"materialized='{kind}'"
         return {f"models/{self.name}.sql": f"{{{{ config({config}) }}}}\n{self.sql}\n"}
 
     @property
@@ -155,6 +149,11 @@ def _evaluate(models: Sequence[Model], tables: Mapping[str, pa.Table], setting: 
         bags = {}
         for model in models:
             connection.execute(f"create table main.{model.name} as {oracle_sql(model.sql)}")
+            if model.unique_key:
+                key = ", ".join(f'"{name}"' for name in model.unique_key)
+                nulls = "".join(f' or max("{name}") is null' for name in model.unique_key)
+                none = f"select {key} from main.{model.name} group by {key} having count(*) > 1{nulls}"
+                assert not connection.execute(none).fetchall(), f"the test's own key is none: {key}\n{model.sql}"
             bags[model.name] = bag(connection.execute(f"from main.{model.name}").fetchall())
         return bags
 
