@@ -186,15 +186,12 @@ class Project:
         draft = self._draft(inline)
         unique_id = _find(draft, _INLINE if inline is not None else str(name))
         compiled = compile_draft(draft)
-        with self._reading(compiled) as execution:
+        with self._reading(compiled) as (execution, warehouse):
             relation = execution.bind(unique_id)
             bound = f"SELECT * FROM {relation}" + ("" if limit is None else f" LIMIT {limit}")
-            reader = execution.tools.warehouse.stream(bound)
-            columns = tuple(reader.schema.names)
-            rows = tuple(
-                tuple(row) for batch in reader for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
-            )
-        return Table(columns, rows)
+            found = warehouse.table(bound)
+            rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
+        return Table(tuple(found.schema.names), tuple(rows))
 
     def history(self, name: str, limit: int | None = None) -> Table:
         """Return the versions of a node's table, the latest first, with the run that wrote each."""
@@ -287,12 +284,12 @@ class Project:
             warehouse.close()
 
     @contextmanager
-    def _reading(self, compiled: Compiled) -> Iterator[Execution]:
+    def _reading(self, compiled: Compiled) -> Iterator[tuple[Execution, Warehouse]]:
         from fsbuild.execute import Execution
 
         work = work_on("show", compiled, read_lake(compiled.draft), self._moment)
         with self._warehouse(compiled.draft) as warehouse:
-            yield Execution(work, tools_for(compiled.draft, warehouse, _ignore))
+            yield Execution(work, tools_for(compiled.draft, warehouse, _ignore)), warehouse
 
 
 def _choose(draft: Draft, selection: Selection | None) -> tuple[str, ...]:

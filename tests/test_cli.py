@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,6 +91,36 @@ def test_show_prints_rows_as_a_table_json_or_csv(make_project: Make) -> None:
     assert inline.stdout.split() == ["total", "-----", "5"]
     assert view.stdout.split() == ["id", "--", "2"]
     assert {as_json.stderr, as_csv.stderr, inline.stderr, view.stderr} == {""}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="asks Linux whether the query runs already")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select sum(a.range * b.range) from range(200000) a, range(200000) b",
+        "select a.range from range(200000) a, range(200000) b where a.range * b.range = -1",
+    ],
+    ids=["before the first row", "between rows"],
+)
+def test_ctrl_c_ends_show_with_one_line(make_project: Make, sql: str) -> None:
+    root = make_project({})
+    command = [sys.executable, "-m", "fsbuild", "show", "--inline", sql]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        _wait_for_a_busy_process(process.pid)
+        process.send_signal(signal.SIGINT)
+        shown, said = process.communicate(timeout=20)
+
+    assert (process.returncode, shown, said.split("\n")) == (1, "", ["", "Interrupted", ""])
+
+
+def _wait_for_a_busy_process(pid: int) -> None:
+    """Wait until a process has computed for longer than starting takes."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        if int(fields[11]) / os.sysconf("SC_CLK_TCK") > 3:
+            return
+        time.sleep(0.1)
 
 
 def test_compile_prints_the_sql_of_what_is_selected_and_touches_no_data(make_project: Make) -> None:
