@@ -13,19 +13,33 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict, TypeVar
 
 import click
 
 from fsbuild.version import __version__
 
 if TYPE_CHECKING:
-    from fsbuild.api import Project, RunOptions, Selection, Table
+    from fsbuild.api import Project, Table
     from fsbuild.values import RunResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Selection(TypedDict):
+    """The nodes that a command is about, as the api's calls take them."""
+
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+
+class RunOptions(TypedDict):
+    """How to run, as the api's calls take it."""
+
+    full_refresh: bool
+    fail_fast: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +172,7 @@ def selection_options(command: Callable[P, R]) -> Callable[P, R]:
     @click.option("--exclude", multiple=True, metavar="SELECTOR", help="Nodes to leave out, written as for --select.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        from fsbuild.api import Selection
-
-        kwargs["selection"] = Selection(tuple(kwargs.pop("select")), tuple(kwargs.pop("exclude")))  # type: ignore[arg-type]
+        kwargs["selection"] = {name: kwargs.pop(name) for name in ("select", "exclude")}
         return command(*args, **kwargs)
 
     return wrapped
@@ -173,10 +185,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
     @click.option("-x", "--fail-fast", is_flag=True, help="Start nothing new after the first failure.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        from fsbuild.api import RunOptions
-
-        given = {name: bool(kwargs.pop(name)) for name in ("full_refresh", "fail_fast")}
-        kwargs["options"] = RunOptions(**given)
+        kwargs["options"] = {name: kwargs.pop(name) for name in ("full_refresh", "fail_fast")}
         return command(*args, **kwargs)
 
     return wrapped
@@ -213,14 +222,13 @@ def init(folder: str) -> None:
     click.echo(f"Made {path}/ from the template. Next:\n  cd {path}\n  fsbuild run", err=True)
 
 
-def _run(action: str, common: Common, selection: Selection, options: RunOptions | None = None) -> int:
+def _run(action: str, common: Common, **given: object) -> int:
     """Run an action of the api under a reporter; return the exit code."""
     from fsbuild.report import make_reporter
 
     project = common.project()
-    given = [selection] if options is None else [selection, options]
     with make_reporter(common.log_format, common.verbosity, sys.stderr) as report:
-        result: RunResult = getattr(project, action)(*given, on_event=report)
+        result: RunResult = getattr(project, action)(**given, on_event=report)
     return 0 if result.is_success else 1
 
 
@@ -241,8 +249,8 @@ def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: b
       fsbuild run --full-refresh --select tag:feature
     """
     if dry_run:
-        return _plan(common, selection, options, "run")
-    return _run("run", common, selection, options)
+        return _plan(common, selection, options)
+    return _run("run", common, **selection, **options)
 
 
 @cli.command()
@@ -256,7 +264,7 @@ def build(common: Common, selection: Selection, options: RunOptions) -> int:
     Example:
       fsbuild build --select staging+
     """
-    return _run("build", common, selection, options)
+    return _run("build", common, **selection, **options)
 
 
 @cli.command()
@@ -270,7 +278,7 @@ def seed(common: Common, selection: Selection, options: RunOptions) -> int:
     Example:
       fsbuild seed --select airlines
     """
-    return _run("seed", common, selection, options)
+    return _run("seed", common, **selection, **options)
 
 
 @cli.command()
@@ -283,7 +291,7 @@ def test(common: Common, selection: Selection) -> int:
     Example:
       fsbuild test --select carrier_delay_7d
     """
-    return _run("test", common, selection)
+    return _run("test", common, **selection)
 
 
 @cli.command()
@@ -297,14 +305,14 @@ def plan(common: Common, selection: Selection, options: RunOptions) -> int:
     Example:
       fsbuild plan --select carrier_delay_7d+
     """
-    return _plan(common, selection, options, "run")
+    return _plan(common, selection, options)
 
 
-def _plan(common: Common, selection: Selection, options: RunOptions, command: str) -> int:
+def _plan(common: Common, selection: Selection, options: RunOptions) -> int:
     from fsbuild.report import format_plan
 
     project = common.project()
-    found = project.plan(selection, options, command)
+    found = project.plan(**selection, full_refresh=options["full_refresh"])
     if common.log_format == "json":
         for step in found.steps:
             click.echo(json.dumps({"unique_id": step.unique_id, "action": step.action, "reason": step.reason}))
@@ -329,8 +337,8 @@ def compile_command(common: Common, selection: Selection) -> int:
     import time
 
     began = time.perf_counter()
-    found = common.project().compile(selection)
-    if selection.select:
+    found = common.project().compile(**selection)
+    if selection["select"]:
         for name, sql in found.items():
             click.echo(f"-- {name}\n{sql}\n" if len(found) > 1 else sql)
     if common.verbosity >= 0:
@@ -352,7 +360,7 @@ def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], out
     Example:
       fsbuild ls --select tag:feature --output json
     """
-    for node in common.project().nodes(selection):
+    for node in common.project().nodes(**selection):
         if resource_type and node.resource_type not in resource_type:
             continue
         if output == "json":

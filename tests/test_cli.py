@@ -233,7 +233,7 @@ def test_init_refuses_a_folder_that_is_not_empty(make_project: Make) -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(fsbuild.__all__) == ["FsbuildError", "Project", "RunOptions", "Selection", "__version__"]
+    assert sorted(fsbuild.__all__) == ["FsbuildError", "Project", "__version__"]
     for name in fsbuild.__all__:
         assert getattr(fsbuild, name) is not None
     with pytest.raises(AttributeError):
