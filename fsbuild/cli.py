@@ -10,10 +10,10 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypedDict, TypeVar
 
 import click
 
@@ -21,6 +21,7 @@ from fsbuild.version import __version__
 
 if TYPE_CHECKING:
     from fsbuild.api import Project, Table
+    from fsbuild.errors import Problem
     from fsbuild.values import RunResult
 
 P = ParamSpec("P")
@@ -57,14 +58,10 @@ class Common:
 
     def project(self) -> Project:
         """Open the project that the options name."""
-        import logging
-
         from fsbuild.api import Project
+        from fsbuild.report import listen_to_logs
 
-        level = (logging.DEBUG if self.is_verbose else logging.INFO) if self.verbosity >= 0 else logging.ERROR
-        logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-        logging.getLogger("fsbuild").setLevel(level)
-
+        listen_to_logs(self.log_format, self.verbosity, sys.stderr)
         return Project(
             self.project_dir,
             target=self.target,
@@ -86,39 +83,44 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(arguments, prog_name="fsbuild", standalone_mode=False)
     except Exception as exc:  # noqa: BLE001 - every exception ends here, and leaves as words and an exit code
-        code = _explain(exc)
+        code = _explain(exc, "text")
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _explain(exc: Exception) -> int:
-    """Tell a person what went wrong; return the exit code."""
-    if isinstance(exc, click.ClickException):
-        exc.show()
-        return 2
-    if isinstance(exc, click.Abort):
-        click.echo("Interrupted", err=True)
-        return 1
+def _explain(exc: BaseException, log_format: Literal["text", "json"]) -> int:
+    """Tell what went wrong, to a person or to a program; return the exit code."""
     if isinstance(exc, BrokenPipeError):
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader went away; nothing more can be said
         return 1
+    if log_format == "text" and isinstance(exc, click.ClickException):
+        exc.show()
+        return 2
+    if log_format == "text" and isinstance(exc, click.Abort):
+        click.echo("Interrupted", err=True)
+        return 1
 
+    from fsbuild.report import tell_problems
+
+    problems, code = _problems_of(exc)
+    tell_problems(problems, log_format, sys.stderr)
+    return code
+
+
+def _problems_of(exc: BaseException) -> tuple[Sequence[Problem], int]:
+    """Put what went wrong into words; the number is the exit code."""
     from fsbuild.errors import FsbuildError, Problem, UsageError
 
     if isinstance(exc, FsbuildError):
-        _show_problems(exc.problems)
-        return 2 if isinstance(exc, UsageError) else 1
+        return exc.problems, 2 if isinstance(exc, UsageError) else 1
+    if isinstance(exc, click.ClickException):
+        return [Problem(exc.format_message())], 2
+    if isinstance(exc, KeyboardInterrupt):
+        return [Problem("interrupted")], 1
     import traceback
 
-    traceback.print_exception(exc)
-    hint = "this is a bug in fsbuild: please report it with the lines above"
-    _show_problems([Problem(f"{type(exc).__name__}: {exc}", hint=hint)])
-    return 2
-
-
-def _show_problems(problems: Any) -> None:  # noqa: ANN401 - a sequence of Problems
-    from fsbuild.report import format_problems, is_colored
-
-    click.echo(format_problems(problems, color=is_colored(sys.stderr)), err=True)
+    trace = "".join(traceback.format_exception(exc))
+    hint = "this is a bug in fsbuild: please report it with these lines"
+    return [Problem(f"{type(exc).__name__}: {exc}", hint=hint, detail=trace)], 2
 
 
 def _parse_vars(text: str) -> Mapping[str, object]:
@@ -153,7 +155,12 @@ def common_options(command: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         names = Common.__dataclass_fields__
         common = Common(**{name: kwargs.pop(name) for name in names})  # type: ignore[arg-type]
-        return command(common, *args, **kwargs)  # type: ignore[arg-type]
+        try:
+            return command(common, *args, **kwargs)  # type: ignore[arg-type]
+        except (Exception, KeyboardInterrupt) as exc:
+            if common.log_format == "text":
+                raise  # to `main`, which also hears of what goes wrong before the options are known
+            return _explain(exc, common.log_format)  # type: ignore[return-value]
 
     return wrapped
 
@@ -341,8 +348,7 @@ def compile_command(common: Common, selection: Selection) -> int:
     if selection["select"]:
         for name, sql in found.items():
             click.echo(f"-- {name}\n{sql}\n" if len(found) > 1 else sql)
-    if common.verbosity >= 0:
-        click.echo(f"Compiled {len(found)} models in {time.perf_counter() - began:.2f}s", err=True)
+    _say(f"Compiled {len(found)} models in {time.perf_counter() - began:.2f}s")
     return 0
 
 
@@ -438,8 +444,15 @@ def clean(common: Common) -> int:
       fsbuild clean
     """
     removed = common.project().clean()
-    click.echo(f"Removed {', '.join(removed)}" if removed else "Nothing to remove", err=True)
+    _say(f"Removed {', '.join(removed) or 'nothing'}")
     return 0
+
+
+def _say(text: str) -> None:
+    """Say how a command ended, in the form that the log has."""
+    import logging
+
+    logging.getLogger("fsbuild").info(text)
 
 
 def _print_table(table: Table, output: str) -> None:

@@ -74,6 +74,51 @@ def test_json_log_is_one_object_a_line(make_project: Make) -> None:
     assert {e["result"]["name"] for e in events if e["event"] == "node_finished"} == {"orders", "totals", "view_of_it"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (
+            ["compile"],
+            1,
+            {
+                "level": "error",
+                "message": "unknown model or seed 'totls'",
+                "place": {"file": "models/wrong.sql", "line": 1, "column": None},
+                "hint": "did you mean 'totals'?",
+            },
+        ),
+        (["run", "--target", "prod"], 2, {"level": "error", "message": "unknown target 'prod'", "place": None}),
+        (["show"], 2, {"level": "error", "message": "name a node, or give a query with --inline"}),
+        (["run", "--vars", "["], 2, {"level": "error"}),
+    ],
+    ids=["a wrong model", "a wrong target", "a wrong call", "a wrong value"],
+)
+def test_json_log_has_problems_as_lines(
+    make_project: Make, arguments: list[str], code: int, expected: dict[str, object]
+) -> None:
+    root = make_project({**SHOP, "models/wrong.sql": "select * from {{ ref('totls') }}\n"})
+
+    done = fsbuild_(root, *arguments, "--log-format", "json")
+
+    (line,) = map(json.loads, done.stderr.splitlines())
+    assert (done.returncode, done.stdout, line["event"]) == (code, "", "problem")
+    assert {name: line[name] for name in expected} == expected
+    assert line["time"].endswith("Z")
+
+
+def test_json_log_has_what_is_said_beside_a_run_as_lines(make_project: Make) -> None:
+    root = make_project({**SHOP, "models/says.sql": "select 1 as id {{ log('hello', info=true) }}\n"})
+
+    done = fsbuild_(root, "compile", "--select", "tag:none", "--log-format", "json")
+
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {line["event"] for line in said} == {"log"}
+    assert {(line["level"], line["message"]) for line in said} >= {
+        ("info", "hello"),
+        ("warning", "the selector 'tag:none' matches nothing"),
+    }
+
+
 def test_show_prints_rows_as_a_table_json_or_csv(make_project: Make) -> None:
     root = make_project(SHOP)
     fsbuild_(root, "run", "-q")
