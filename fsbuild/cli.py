@@ -204,7 +204,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
 @click.group(context_settings=_CONTEXT)
 @click.version_option(__version__, "-V", "--version", prog_name="fsbuild", message="%(prog)s %(version)s")
 def cli() -> None:
-    r"""Turn SQL models into checked Delta tables of machine-learning features.
+    """Turn SQL models into checked Delta tables of machine-learning features.
 
     \b
     A first project:
@@ -217,7 +217,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("folder")
 def init(folder: str) -> None:
-    r"""Make a project in FOLDER from the template: flights from New York in 2013.
+    """Make a project in FOLDER from the template: flights from New York in 2013.
 
     \b
     Example:
@@ -245,7 +245,7 @@ def _run(action: str, common: Common, **given: object) -> int:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; the same as `fsbuild plan`.")
 @common_options
 def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: bool) -> int:
-    r"""Run models in order; each is published when its checks pass.
+    """Run models in order; each is published when its checks pass.
 
     What has not changed is left alone. A seed that a model reads is loaded when it is missing or its file changed.
 
@@ -265,7 +265,7 @@ def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: b
 @run_options
 @common_options
 def build(common: Common, selection: Selection, options: RunOptions) -> int:
-    r"""Load seeds, run models and report every check as a result.
+    """Load seeds, run models and report every check as a result.
 
     \b
     Example:
@@ -279,7 +279,7 @@ def build(common: Common, selection: Selection, options: RunOptions) -> int:
 @run_options
 @common_options
 def seed(common: Common, selection: Selection, options: RunOptions) -> int:
-    r"""Load CSV seeds as tables.
+    """Load CSV seeds as tables.
 
     \b
     Example:
@@ -292,7 +292,7 @@ def seed(common: Common, selection: Selection, options: RunOptions) -> int:
 @selection_options
 @common_options
 def test(common: Common, selection: Selection) -> int:
-    r"""Check what is published, and change nothing.
+    """Check what is published, and change nothing.
 
     \b
     Example:
@@ -306,7 +306,7 @@ def test(common: Common, selection: Selection) -> int:
 @run_options
 @common_options
 def plan(common: Common, selection: Selection, options: RunOptions) -> int:
-    r"""Say for each model what a run would do, and why.
+    """Say for each model what a run would do, and why.
 
     \b
     Example:
@@ -333,7 +333,7 @@ def _plan(common: Common, selection: Selection, options: RunOptions) -> int:
 @selection_options
 @common_options
 def compile_command(common: Common, selection: Selection) -> int:
-    r"""Check the SQL of the whole project without touching data, and write it to target/compiled.
+    """Check the SQL of the whole project without touching data, and write it to target/compiled.
 
     With --select, the compiled SQL of those models is printed too.
 
@@ -360,7 +360,7 @@ def compile_command(common: Common, selection: Selection) -> int:
 @click.option("--output", type=click.Choice(["name", "path", "json"]), default="name", help="What to print of each.")
 @common_options
 def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], output: str) -> int:
-    r"""List nodes, parents first.
+    """List nodes, parents first.
 
     \b
     Example:
@@ -392,7 +392,7 @@ def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], out
 @click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print the rows.")
 @common_options
 def show(common: Common, node: str | None, inline: str | None, limit: int, output: str) -> int:
-    r"""Print rows of NODE as published, or of a query.
+    """Print rows of NODE as published, or of a query.
 
     \b
     Examples:
@@ -411,7 +411,7 @@ def show(common: Common, node: str | None, inline: str | None, limit: int, outpu
 @click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print them.")
 @common_options
 def history(common: Common, node: str, limit: int | None, output: str) -> int:
-    r"""Print the versions of NODE's table and the run that wrote each.
+    """Print the versions of NODE's table and the run that wrote each.
 
     \b
     Example:
@@ -424,7 +424,7 @@ def history(common: Common, node: str, limit: int | None, output: str) -> int:
 @cli.command()
 @common_options
 def debug(common: Common) -> int:
-    r"""Check the project, its profile, its lake and the engine.
+    """Check the project, its profile, its lake and the engine.
 
     \b
     Example:
@@ -437,7 +437,7 @@ def debug(common: Common) -> int:
 @cli.command()
 @common_options
 def clean(common: Common) -> int:
-    r"""Delete the folders that `clean-targets` names, target/ by default. Tables are never deleted.
+    """Delete the folders that `clean-targets` names, target/ by default. Tables are never deleted.
 
     \b
     Example:
