@@ -68,6 +68,7 @@ def read_nodes(reading: Reading) -> Nodes:
             ): f"source.{reading.name}.{source.get('name')}.{table.get('name')}"
             for source, table in sources
         },
+        project=reading.name,
     )
     for kind, files in (("models", sql_files), ("seeds", csv_files)):
         for name, section in properties[kind].items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,7 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
         for key, kind in kinds.items()
         if kind is list and isinstance(section.get(key), list) and not all(isinstance(i, str) for i in section.get(key))
     )
+    problems.extend(_flag_problems(section))
     if problems:
         raise ProjectError(problems)
     variables = {**(section.get("vars") or {})}
@@ -101,6 +102,22 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
     own = variables.pop(str(name), None)
     variables.update(own if isinstance(own, dict) else {})
     return section, {**variables, **given}
+
+
+def _flag_problems(section: Section) -> Iterator[Problem]:
+    """Report a `gate` that is none; dbt's own flags are many, and steer nothing here."""
+    flags = section.get("flags")
+    if not isinstance(flags, dict):
+        return
+    for key, value in flags.items():
+        place = section["flags"].place_of(key)
+        if key != "gate" and (hint := suggest(str(key), ["gate"])):
+            yield Problem(f"unknown flag '{key}'", place, hint=hint)
+        elif key == "gate" and value != "always":
+            hint = "leave it out, and a project of dbt's runs its data_tests in 'build' and 'test' only"
+            yield Problem(
+                f"flag 'gate' is {value!r}, not 'always'", place, hint=suggest(str(value), ["always"]) or hint
+            )
 
 
 def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Evaluate) -> Target:
