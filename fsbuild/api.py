@@ -127,7 +127,7 @@ class Project:
         """Check what is published."""
         from fsbuild.execute import check_published, checks_of
 
-        draft = self._draft()
+        draft = self._draft("test")
         chosen = _choose(draft, select, exclude)
         compiled = compile_draft(draft)
         lake = read_lake(draft)
@@ -150,7 +150,7 @@ class Project:
         command: Literal["run", "build", "seed"] = "run",
     ) -> Plan:
         """Say for each node what a command would do with it, and why."""
-        draft = self._draft()
+        draft = self._draft(command, RunOptions(full_refresh))
         chosen = _choose(draft, select, exclude)
         compiled = compile_draft(draft)
         return plan_run(command, compiled, chosen, read_lake(draft), RunOptions(full_refresh))
@@ -166,7 +166,7 @@ class Project:
         from fsbuild.docs import write_lineage
         from fsbuild.execute import execute_plan
 
-        draft = self._draft()
+        draft = self._draft(command, options)
         chosen = _choose(draft, select, exclude)
         write_compiled(draft, draft.models)
         compiled = compile_draft(draft)
@@ -181,14 +181,14 @@ class Project:
 
     def nodes(self, *, select: Selectors = (), exclude: Selectors = ()) -> tuple[GraphNode, ...]:
         """List nodes in the order of the graph."""
-        draft = self._draft()
+        draft = self._draft("list")
         return tuple(draft.graph.nodes[name] for name in _choose(draft, select, exclude))
 
     def compile(self, *, select: Selectors = (), exclude: Selectors = ()) -> dict[str, str]:
         """Check the whole project's SQL, write it below the target folder, and return it by model name."""
         from fsbuild.docs import write_lineage
 
-        draft = self._draft()
+        draft = self._draft("compile")
         chosen = _choose(draft, select, exclude)
         write_compiled(draft, draft.models)
         compiled = compile_draft(draft)
@@ -198,7 +198,7 @@ class Project:
 
     def show(self, name: str | None = None, *, inline: str | None = None, limit: int | None = 5) -> Table:
         """Return the first rows of a node as it is published, or of a query in which `ref()` and `source()` work."""
-        draft = self._draft(inline)
+        draft = self._draft("show", inline=inline)
         unique_id = _find(draft, _INLINE if inline is not None else str(name))
         compiled = compile_draft(draft)
         with self._reading(compiled) as (execution, warehouse):
@@ -210,7 +210,7 @@ class Project:
 
     def history(self, name: str, limit: int | None = None) -> Table:
         """Return the versions of a node's table, the latest first, with the run that wrote each."""
-        draft = self._draft()
+        draft = self._draft("history")
         node = draft.graph.nodes[_find(draft, name)]
         if node.resource_type == "source" or node.materialized in ("view", "ephemeral"):
             raise UsageError(Problem(f"'{name}' is a {node.materialized}: it has no table, and so no history"))
@@ -232,7 +232,7 @@ class Project:
         """Check that the project, its profile, its lake and the engine work; return what was found."""
         from importlib.metadata import version
 
-        draft = self._draft()
+        draft = self._draft("debug")
         project = draft.project
         with self._warehouse(draft) as warehouse:
             warehouse.load_delta()
@@ -280,11 +280,13 @@ class Project:
 
         return load_project(self.root, self._overrides, evaluate_text)
 
-    def _draft(self, inline: str | None = None) -> Draft:
+    def _draft(self, command: str, options: RunOptions | None = None, inline: str | None = None) -> Draft:
         extra = None
         if inline is not None:
             extra = Model(f"model.{_INLINE}", _INLINE, _INLINE, inline, {}, Place(_INLINE))
-        return draft_project(self.root, self._overrides, self._moment, extra)
+        options = options or RunOptions()
+        flags = {"WHICH": command, "FULL_REFRESH": options.full_refresh, "FAIL_FAST": options.fail_fast}
+        return draft_project(self.root, self._overrides, self._moment, extra, flags)
 
     @contextmanager
     def _warehouse(self, draft: Draft) -> Iterator[Warehouse]:

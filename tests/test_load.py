@@ -220,7 +220,7 @@ def test_folders_are_configured_below_the_projects_name_or_without_it(
     }
     found = {model.name: model.config.get("tags") for model in load(make_project(files)).models}
     assert (found["a"], found["b"]) == ((tags.split(), found["b"]) if tags else (None, ["number"]))
-    assert "folder" not in (found["c"] or ())
+    assert "folder" not in str(found["c"])
 
 
 def test_variables_of_the_package_are_stronger_and_the_callers_strongest(make_project: Make) -> None:
@@ -290,6 +290,11 @@ def test_a_profiles_folder_of_its_own(make_project: Make) -> None:
             "shop:\n  outputs:\n    default:\n      type: duckdb\n      shema: x\n",
             Overrides(),
             "profiles.yml:5: unknown key 'shema'",
+        ),
+        (
+            "shop:\n  outputs:\n    default:\n      type: duckdb\n      schema: ../x\n",
+            Overrides(),
+            "profiles.yml:5: schema '../x' is not the name of a folder",
         ),
         (None, Overrides(target="prod"), "unknown target 'prod'"),
         (None, Overrides(profiles_dir=Path("/nowhere")), "no profiles.yml in /nowhere"),
@@ -500,7 +505,7 @@ models:
             ["m.yml:4: unknown ref 'order'\n  hint: did you mean 'orders'?"],
         ),
         (
-            "models:\n  - name: orders\n    data_tests:\n      - relationships: {to: \"ref('x', 'orders')\", field: x}\n",
+            "models:\n  - name: orders\n    data_tests:\n      - relationships: {to: \"ref('x', 'orders')\"}\n",
             [
                 (
                     "m.yml:4: there is no package 'x'\n"
