@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from fsbuild.version import __version__
 
 if TYPE_CHECKING:
-    from fsbuild.api import Project, RunOptions, Selection
+    from fsbuild.api import Project
     from fsbuild.errors import FsbuildError
 
-__all__ = ["FsbuildError", "Project", "RunOptions", "Selection", "__version__"]
+__all__ = ["FsbuildError", "Project", "__version__"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - one of the public names

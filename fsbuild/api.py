@@ -2,9 +2,11 @@
 
     import fsbuild
     project = fsbuild.Project("flights")
-    result = project.run(fsbuild.Selection(["+carrier_delay_7d"]))
+    result = project.run(select="+carrier_delay_7d", full_refresh=True)
 
-Nothing is global: two projects in one process do not know of each other. Every call reads the project anew.
+`select` and `exclude` are written as on the command line, as one text or as several: a space unites, a comma
+intersects; without `select` a call is about everything. Nothing is global: two projects in one process do not know of
+each other. Every call reads the project anew.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fsbuild.errors import Place, Problem, UsageError, suggest
 from fsbuild.load import Overrides, find_root
@@ -46,13 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("fsbuild")
 _INLINE = "inline query"
 
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which nodes a call is about, in dbt's selection syntax; everything by default."""
-
-    select: Sequence[str] = ()
-    exclude: Sequence[str] = ()
+Selectors = str | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,40 +87,48 @@ class Project:
 
     def run(
         self,
-        selection: Selection | None = None,
-        options: RunOptions | None = None,
         *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        full_refresh: bool = False,
+        fail_fast: bool = False,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Run models, and load the seeds that they read where those are missing or changed."""
-        return self._execute("run", selection, options, on_event)
+        return self._execute("run", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
 
     def build(
         self,
-        selection: Selection | None = None,
-        options: RunOptions | None = None,
         *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        full_refresh: bool = False,
+        fail_fast: bool = False,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds and run models; every check is a result, and gates what it checks."""
-        return self._execute("build", selection, options, on_event)
+        return self._execute("build", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
 
     def seed(
         self,
-        selection: Selection | None = None,
-        options: RunOptions | None = None,
         *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        full_refresh: bool = False,
+        fail_fast: bool = False,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds."""
-        return self._execute("seed", selection, options, on_event)
+        return self._execute("seed", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
 
-    def test(self, selection: Selection | None = None, *, on_event: Callable[[Event], None] = _ignore) -> RunResult:
+    def test(
+        self, *, select: Selectors = (), exclude: Selectors = (), on_event: Callable[[Event], None] = _ignore
+    ) -> RunResult:
         """Check what is published."""
         from fsbuild.execute import check_published, checks_of
 
-        draft = self._draft()
-        chosen = _choose(draft, selection)
+        draft = self._draft("test")
+        chosen = _choose(draft, select, exclude)
         compiled = compile_draft(draft)
         lake = read_lake(draft)
         work = work_on("test", compiled, lake, self._moment)
@@ -137,22 +141,33 @@ class Project:
         with self._warehouse(draft) as warehouse:
             return check_published(nodes, work, tools_for(draft, warehouse, on_event))
 
-    def plan(self, selection: Selection | None = None, options: RunOptions | None = None, command: str = "run") -> Plan:
-        """Say for each node what a run would do with it, and why."""
-        draft = self._draft()
-        chosen = _choose(draft, selection)
+    def plan(
+        self,
+        *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        full_refresh: bool = False,
+        command: Literal["run", "build", "seed"] = "run",
+    ) -> Plan:
+        """Say for each node what a command would do with it, and why."""
+        draft = self._draft(command, RunOptions(full_refresh))
+        chosen = _choose(draft, select, exclude)
         compiled = compile_draft(draft)
-        return plan_run(command, compiled, chosen, read_lake(draft), options or RunOptions())
+        return plan_run(command, compiled, chosen, read_lake(draft), RunOptions(full_refresh))
 
     def _execute(
-        self, command: str, selection: Selection | None, options: RunOptions | None, on_event: Callable[[Event], None]
+        self,
+        command: str,
+        select: Selectors,
+        exclude: Selectors,
+        options: RunOptions,
+        on_event: Callable[[Event], None],
     ) -> RunResult:
         from fsbuild.docs import write_lineage
         from fsbuild.execute import execute_plan
 
-        options = options or RunOptions()
-        draft = self._draft()
-        chosen = _choose(draft, selection)
+        draft = self._draft(command, options)
+        chosen = _choose(draft, select, exclude)
         write_compiled(draft, draft.models)
         compiled = compile_draft(draft)
         write_lineage(compiled.models.values(), draft.project)
@@ -164,17 +179,17 @@ class Project:
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def nodes(self, selection: Selection | None = None) -> tuple[GraphNode, ...]:
+    def nodes(self, *, select: Selectors = (), exclude: Selectors = ()) -> tuple[GraphNode, ...]:
         """List nodes in the order of the graph."""
-        draft = self._draft()
-        return tuple(draft.graph.nodes[name] for name in _choose(draft, selection))
+        draft = self._draft("list")
+        return tuple(draft.graph.nodes[name] for name in _choose(draft, select, exclude))
 
-    def compile(self, selection: Selection | None = None) -> dict[str, str]:
+    def compile(self, *, select: Selectors = (), exclude: Selectors = ()) -> dict[str, str]:
         """Check the whole project's SQL, write it below the target folder, and return it by model name."""
         from fsbuild.docs import write_lineage
 
-        draft = self._draft()
-        chosen = _choose(draft, selection)
+        draft = self._draft("compile")
+        chosen = _choose(draft, select, exclude)
         write_compiled(draft, draft.models)
         compiled = compile_draft(draft)
         write_lineage(compiled.models.values(), draft.project)
@@ -183,22 +198,19 @@ class Project:
 
     def show(self, name: str | None = None, *, inline: str | None = None, limit: int | None = 5) -> Table:
         """Return the first rows of a node as it is published, or of a query in which `ref()` and `source()` work."""
-        draft = self._draft(inline)
+        draft = self._draft("show", inline=inline)
         unique_id = _find(draft, _INLINE if inline is not None else str(name))
         compiled = compile_draft(draft)
-        with self._reading(compiled) as execution:
+        with self._reading(compiled) as (execution, warehouse):
             relation = execution.bind(unique_id)
             bound = f"SELECT * FROM {relation}" + ("" if limit is None else f" LIMIT {limit}")
-            reader = execution.tools.warehouse.stream(bound)
-            columns = tuple(reader.schema.names)
-            rows = tuple(
-                tuple(row) for batch in reader for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
-            )
-        return Table(columns, rows)
+            found = warehouse.table(bound)
+            rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
+        return Table(tuple(found.schema.names), tuple(rows))
 
     def history(self, name: str, limit: int | None = None) -> Table:
         """Return the versions of a node's table, the latest first, with the run that wrote each."""
-        draft = self._draft()
+        draft = self._draft("history")
         node = draft.graph.nodes[_find(draft, name)]
         if node.resource_type == "source" or node.materialized in ("view", "ephemeral"):
             raise UsageError(Problem(f"'{name}' is a {node.materialized}: it has no table, and so no history"))
@@ -220,7 +232,7 @@ class Project:
         """Check that the project, its profile, its lake and the engine work; return what was found."""
         from importlib.metadata import version
 
-        draft = self._draft()
+        draft = self._draft("debug")
         project = draft.project
         with self._warehouse(draft) as warehouse:
             warehouse.load_delta()
@@ -268,11 +280,13 @@ class Project:
 
         return load_project(self.root, self._overrides, evaluate_text)
 
-    def _draft(self, inline: str | None = None) -> Draft:
+    def _draft(self, command: str, options: RunOptions | None = None, inline: str | None = None) -> Draft:
         extra = None
         if inline is not None:
             extra = Model(f"model.{_INLINE}", _INLINE, _INLINE, inline, {}, Place(_INLINE))
-        return draft_project(self.root, self._overrides, self._moment, extra)
+        options = options or RunOptions()
+        flags = {"WHICH": command, "FULL_REFRESH": options.full_refresh, "FAIL_FAST": options.fail_fast}
+        return draft_project(self.root, self._overrides, self._moment, extra, flags)
 
     @contextmanager
     def _warehouse(self, draft: Draft) -> Iterator[Warehouse]:
@@ -287,19 +301,19 @@ class Project:
             warehouse.close()
 
     @contextmanager
-    def _reading(self, compiled: Compiled) -> Iterator[Execution]:
+    def _reading(self, compiled: Compiled) -> Iterator[tuple[Execution, Warehouse]]:
         from fsbuild.execute import Execution
 
         work = work_on("show", compiled, read_lake(compiled.draft), self._moment)
         with self._warehouse(compiled.draft) as warehouse:
-            yield Execution(work, tools_for(compiled.draft, warehouse, _ignore))
+            yield Execution(work, tools_for(compiled.draft, warehouse, _ignore)), warehouse
 
 
-def _choose(draft: Draft, selection: Selection | None) -> tuple[str, ...]:
+def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
     from fsbuild.select import select_nodes
 
-    selection = selection or Selection()
-    selected = select_nodes(draft.graph, selection.select, selection.exclude)
+    wanted, unwanted = ([words] if isinstance(words, str) else words for words in (select, exclude))
+    selected = select_nodes(draft.graph, wanted, unwanted)
     for selector in selected.unmatched:
         log.warning("the selector '%s' matches nothing", selector)
     return selected.ids
@@ -324,4 +338,4 @@ def _is_readable(unique_id: str, draft: Draft) -> bool:
     return draft.graph.nodes[unique_id].materialized != "ephemeral"
 
 
-__all__ = ["Project", "RunOptions", "Seed", "Selection", "Source", "Table"]
+__all__ = ["Project", "Seed", "Source", "Table"]

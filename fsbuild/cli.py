@@ -10,22 +10,37 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypedDict, TypeVar
 
 import click
 
 from fsbuild.version import __version__
 
 if TYPE_CHECKING:
-    from fsbuild.api import Project, RunOptions, Selection, Table
+    from fsbuild.api import Project, Table
+    from fsbuild.errors import Problem
     from fsbuild.values import RunResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Selection(TypedDict):
+    """The nodes that a command is about, as the api's calls take them."""
+
+    select: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+
+class RunOptions(TypedDict):
+    """How to run, as the api's calls take it."""
+
+    full_refresh: bool
+    fail_fast: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +58,10 @@ class Common:
 
     def project(self) -> Project:
         """Open the project that the options name."""
-        import logging
-
         from fsbuild.api import Project
+        from fsbuild.report import listen_to_logs
 
-        level = (logging.DEBUG if self.is_verbose else logging.INFO) if self.verbosity >= 0 else logging.ERROR
-        logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-        logging.getLogger("fsbuild").setLevel(level)
-
+        listen_to_logs(self.log_format, self.verbosity, sys.stderr)
         return Project(
             self.project_dir,
             target=self.target,
@@ -72,39 +83,44 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(arguments, prog_name="fsbuild", standalone_mode=False)
     except Exception as exc:  # noqa: BLE001 - every exception ends here, and leaves as words and an exit code
-        code = _explain(exc)
+        code = _explain(exc, "text")
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _explain(exc: Exception) -> int:
-    """Tell a person what went wrong; return the exit code."""
-    if isinstance(exc, click.ClickException):
-        exc.show()
-        return 2
-    if isinstance(exc, click.Abort):
-        click.echo("Interrupted", err=True)
-        return 1
+def _explain(exc: BaseException, log_format: Literal["text", "json"]) -> int:
+    """Tell what went wrong, to a person or to a program; return the exit code."""
     if isinstance(exc, BrokenPipeError):
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader went away; nothing more can be said
         return 1
+    if log_format == "text" and isinstance(exc, click.ClickException):
+        exc.show()
+        return 2
+    if log_format == "text" and isinstance(exc, click.Abort):
+        click.echo("Interrupted", err=True)
+        return 1
 
+    from fsbuild.report import tell_problems
+
+    problems, code = _problems_of(exc)
+    tell_problems(problems, log_format, sys.stderr)
+    return code
+
+
+def _problems_of(exc: BaseException) -> tuple[Sequence[Problem], int]:
+    """Put what went wrong into words; the number is the exit code."""
     from fsbuild.errors import FsbuildError, Problem, UsageError
 
     if isinstance(exc, FsbuildError):
-        _show_problems(exc.problems)
-        return 2 if isinstance(exc, UsageError) else 1
+        return exc.problems, 2 if isinstance(exc, UsageError) else 1
+    if isinstance(exc, click.ClickException):
+        return [Problem(exc.format_message())], 2
+    if isinstance(exc, KeyboardInterrupt):
+        return [Problem("interrupted")], 1
     import traceback
 
-    traceback.print_exception(exc)
-    hint = "this is a bug in fsbuild: please report it with the lines above"
-    _show_problems([Problem(f"{type(exc).__name__}: {exc}", hint=hint)])
-    return 2
-
-
-def _show_problems(problems: Any) -> None:  # noqa: ANN401 - a sequence of Problems
-    from fsbuild.report import format_problems, is_colored
-
-    click.echo(format_problems(problems, color=is_colored(sys.stderr)), err=True)
+    trace = "".join(traceback.format_exception(exc))
+    hint = "this is a bug in fsbuild: please report it with these lines"
+    return [Problem(f"{type(exc).__name__}: {exc}", hint=hint, detail=trace)], 2
 
 
 def _parse_vars(text: str) -> Mapping[str, object]:
@@ -139,7 +155,12 @@ def common_options(command: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         names = Common.__dataclass_fields__
         common = Common(**{name: kwargs.pop(name) for name in names})  # type: ignore[arg-type]
-        return command(common, *args, **kwargs)  # type: ignore[arg-type]
+        try:
+            return command(common, *args, **kwargs)  # type: ignore[arg-type]
+        except (Exception, KeyboardInterrupt) as exc:
+            if common.log_format == "text":
+                raise  # to `main`, which also hears of what goes wrong before the options are known
+            return _explain(exc, common.log_format)  # type: ignore[return-value]
 
     return wrapped
 
@@ -158,9 +179,7 @@ def selection_options(command: Callable[P, R]) -> Callable[P, R]:
     @click.option("--exclude", multiple=True, metavar="SELECTOR", help="Nodes to leave out, written as for --select.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        from fsbuild.api import Selection
-
-        kwargs["selection"] = Selection(tuple(kwargs.pop("select")), tuple(kwargs.pop("exclude")))  # type: ignore[arg-type]
+        kwargs["selection"] = {name: kwargs.pop(name) for name in ("select", "exclude")}
         return command(*args, **kwargs)
 
     return wrapped
@@ -173,10 +192,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
     @click.option("-x", "--fail-fast", is_flag=True, help="Start nothing new after the first failure.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        from fsbuild.api import RunOptions
-
-        given = {name: bool(kwargs.pop(name)) for name in ("full_refresh", "fail_fast")}
-        kwargs["options"] = RunOptions(**given)
+        kwargs["options"] = {name: kwargs.pop(name) for name in ("full_refresh", "fail_fast")}
         return command(*args, **kwargs)
 
     return wrapped
@@ -188,7 +204,7 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
 @click.group(context_settings=_CONTEXT)
 @click.version_option(__version__, "-V", "--version", prog_name="fsbuild", message="%(prog)s %(version)s")
 def cli() -> None:
-    r"""Turn SQL models into checked Delta tables of machine-learning features.
+    """Turn SQL models into checked Delta tables of machine-learning features.
 
     \b
     A first project:
@@ -201,7 +217,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("folder")
 def init(folder: str) -> None:
-    r"""Make a project in FOLDER from the template: flights from New York in 2013.
+    """Make a project in FOLDER from the template: flights from New York in 2013.
 
     \b
     Example:
@@ -213,14 +229,13 @@ def init(folder: str) -> None:
     click.echo(f"Made {path}/ from the template. Next:\n  cd {path}\n  fsbuild run", err=True)
 
 
-def _run(action: str, common: Common, selection: Selection, options: RunOptions | None = None) -> int:
+def _run(action: str, common: Common, **given: object) -> int:
     """Run an action of the api under a reporter; return the exit code."""
     from fsbuild.report import make_reporter
 
     project = common.project()
-    given = [selection] if options is None else [selection, options]
     with make_reporter(common.log_format, common.verbosity, sys.stderr) as report:
-        result: RunResult = getattr(project, action)(*given, on_event=report)
+        result: RunResult = getattr(project, action)(**given, on_event=report)
     return 0 if result.is_success else 1
 
 
@@ -230,7 +245,7 @@ def _run(action: str, common: Common, selection: Selection, options: RunOptions 
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; the same as `fsbuild plan`.")
 @common_options
 def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: bool) -> int:
-    r"""Run models in order; each is published when its checks pass.
+    """Run models in order; each is published when its checks pass.
 
     What has not changed is left alone. A seed that a model reads is loaded when it is missing or its file changed.
 
@@ -241,8 +256,8 @@ def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: b
       fsbuild run --full-refresh --select tag:feature
     """
     if dry_run:
-        return _plan(common, selection, options, "run")
-    return _run("run", common, selection, options)
+        return _plan(common, selection, options)
+    return _run("run", common, **selection, **options)
 
 
 @cli.command()
@@ -250,13 +265,13 @@ def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: b
 @run_options
 @common_options
 def build(common: Common, selection: Selection, options: RunOptions) -> int:
-    r"""Load seeds, run models and report every check as a result.
+    """Load seeds, run models and report every check as a result.
 
     \b
     Example:
       fsbuild build --select staging+
     """
-    return _run("build", common, selection, options)
+    return _run("build", common, **selection, **options)
 
 
 @cli.command()
@@ -264,26 +279,26 @@ def build(common: Common, selection: Selection, options: RunOptions) -> int:
 @run_options
 @common_options
 def seed(common: Common, selection: Selection, options: RunOptions) -> int:
-    r"""Load CSV seeds as tables.
+    """Load CSV seeds as tables.
 
     \b
     Example:
       fsbuild seed --select airlines
     """
-    return _run("seed", common, selection, options)
+    return _run("seed", common, **selection, **options)
 
 
 @cli.command()
 @selection_options
 @common_options
 def test(common: Common, selection: Selection) -> int:
-    r"""Check what is published, and change nothing.
+    """Check what is published, and change nothing.
 
     \b
     Example:
       fsbuild test --select carrier_delay_7d
     """
-    return _run("test", common, selection)
+    return _run("test", common, **selection)
 
 
 @cli.command()
@@ -291,20 +306,20 @@ def test(common: Common, selection: Selection) -> int:
 @run_options
 @common_options
 def plan(common: Common, selection: Selection, options: RunOptions) -> int:
-    r"""Say for each model what a run would do, and why.
+    """Say for each model what a run would do, and why.
 
     \b
     Example:
       fsbuild plan --select carrier_delay_7d+
     """
-    return _plan(common, selection, options, "run")
+    return _plan(common, selection, options)
 
 
-def _plan(common: Common, selection: Selection, options: RunOptions, command: str) -> int:
+def _plan(common: Common, selection: Selection, options: RunOptions) -> int:
     from fsbuild.report import format_plan
 
     project = common.project()
-    found = project.plan(selection, options, command)
+    found = project.plan(**selection, full_refresh=options["full_refresh"])
     if common.log_format == "json":
         for step in found.steps:
             click.echo(json.dumps({"unique_id": step.unique_id, "action": step.action, "reason": step.reason}))
@@ -318,7 +333,7 @@ def _plan(common: Common, selection: Selection, options: RunOptions, command: st
 @selection_options
 @common_options
 def compile_command(common: Common, selection: Selection) -> int:
-    r"""Check the SQL of the whole project without touching data, and write it to target/compiled.
+    """Check the SQL of the whole project without touching data, and write it to target/compiled.
 
     With --select, the compiled SQL of those models is printed too.
 
@@ -329,12 +344,11 @@ def compile_command(common: Common, selection: Selection) -> int:
     import time
 
     began = time.perf_counter()
-    found = common.project().compile(selection)
-    if selection.select:
+    found = common.project().compile(**selection)
+    if selection["select"]:
         for name, sql in found.items():
             click.echo(f"-- {name}\n{sql}\n" if len(found) > 1 else sql)
-    if common.verbosity >= 0:
-        click.echo(f"Compiled {len(found)} models in {time.perf_counter() - began:.2f}s", err=True)
+    _say(f"Compiled {len(found)} models in {time.perf_counter() - began:.2f}s")
     return 0
 
 
@@ -346,13 +360,13 @@ def compile_command(common: Common, selection: Selection) -> int:
 @click.option("--output", type=click.Choice(["name", "path", "json"]), default="name", help="What to print of each.")
 @common_options
 def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], output: str) -> int:
-    r"""List nodes, parents first.
+    """List nodes, parents first.
 
     \b
     Example:
       fsbuild ls --select tag:feature --output json
     """
-    for node in common.project().nodes(selection):
+    for node in common.project().nodes(**selection):
         if resource_type and node.resource_type not in resource_type:
             continue
         if output == "json":
@@ -378,7 +392,7 @@ def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], out
 @click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print the rows.")
 @common_options
 def show(common: Common, node: str | None, inline: str | None, limit: int, output: str) -> int:
-    r"""Print rows of NODE as published, or of a query.
+    """Print rows of NODE as published, or of a query.
 
     \b
     Examples:
@@ -397,7 +411,7 @@ def show(common: Common, node: str | None, inline: str | None, limit: int, outpu
 @click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print them.")
 @common_options
 def history(common: Common, node: str, limit: int | None, output: str) -> int:
-    r"""Print the versions of NODE's table and the run that wrote each.
+    """Print the versions of NODE's table and the run that wrote each.
 
     \b
     Example:
@@ -410,7 +424,7 @@ def history(common: Common, node: str, limit: int | None, output: str) -> int:
 @cli.command()
 @common_options
 def debug(common: Common) -> int:
-    r"""Check the project, its profile, its lake and the engine.
+    """Check the project, its profile, its lake and the engine.
 
     \b
     Example:
@@ -423,15 +437,22 @@ def debug(common: Common) -> int:
 @cli.command()
 @common_options
 def clean(common: Common) -> int:
-    r"""Delete the folders that `clean-targets` names, target/ by default. Tables are never deleted.
+    """Delete the folders that `clean-targets` names, target/ by default. Tables are never deleted.
 
     \b
     Example:
       fsbuild clean
     """
     removed = common.project().clean()
-    click.echo(f"Removed {', '.join(removed)}" if removed else "Nothing to remove", err=True)
+    _say(f"Removed {', '.join(removed) or 'nothing'}")
     return 0
+
+
+def _say(text: str) -> None:
+    """Say how a command ended, in the form that the log has."""
+    import logging
+
+    logging.getLogger("fsbuild").info(text)
 
 
 def _print_table(table: Table, output: str) -> None:

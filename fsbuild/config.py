@@ -6,6 +6,7 @@ The keys are the fields of `values.ModelConfig`; nothing else is accepted, so a 
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -15,6 +16,7 @@ from fsbuild.values import ModelConfig
 
 # Keys that dbt knows and that change nothing about what fsbuild computes or publishes.
 WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns"})
+_FOLDER_NAME = re.compile(r"\w[\w.-]*")
 _ADDED = frozenset({"tags"})
 _MERGED = frozenset({"meta", "column_types"})
 _KINDS: Mapping[Any, tuple[Any, str]] = {
@@ -23,6 +25,11 @@ _KINDS: Mapping[Any, tuple[Any, str]] = {
 }
 _FIELDS = {field.name: field for field in dataclasses.fields(ModelConfig)}
 _TYPES = get_type_hints(ModelConfig)
+
+
+def is_folder_name(text: str) -> bool:
+    """Whether a text can be the name of a folder of the lake, and of nothing outside of it."""
+    return _FOLDER_NAME.fullmatch(text) is not None
 
 
 def is_config_key(key: str) -> bool:
@@ -79,6 +86,8 @@ def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anyt
     parsed = _coerce(value, _TYPES[key])
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
         raise ValueError("not one character that can stand between fields")
+    if key in ("schema", "alias") and not is_folder_name(parsed):
+        raise ValueError("not a name of letters, digits, '_', '-' and '.'")
     return parsed
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +74,51 @@ def test_json_log_is_one_object_a_line(make_project: Make) -> None:
     assert {e["result"]["name"] for e in events if e["event"] == "node_finished"} == {"orders", "totals", "view_of_it"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (
+            ["compile"],
+            1,
+            {
+                "level": "error",
+                "message": "unknown model or seed 'totls'",
+                "place": {"file": "models/wrong.sql", "line": 1, "column": None},
+                "hint": "did you mean 'totals'?",
+            },
+        ),
+        (["run", "--target", "prod"], 2, {"level": "error", "message": "unknown target 'prod'", "place": None}),
+        (["show"], 2, {"level": "error", "message": "name a node, or give a query with --inline"}),
+        (["run", "--vars", "["], 2, {"level": "error"}),
+    ],
+    ids=["a wrong model", "a wrong target", "a wrong call", "a wrong value"],
+)
+def test_json_log_has_problems_as_lines(
+    make_project: Make, arguments: list[str], code: int, expected: dict[str, object]
+) -> None:
+    root = make_project({**SHOP, "models/wrong.sql": "select * from {{ ref('totls') }}\n"})
+
+    done = fsbuild_(root, *arguments, "--log-format", "json")
+
+    (line,) = map(json.loads, done.stderr.splitlines())
+    assert (done.returncode, done.stdout, line["event"]) == (code, "", "problem")
+    assert {name: line[name] for name in expected} == expected
+    assert line["time"].endswith("Z")
+
+
+def test_json_log_has_what_is_said_beside_a_run_as_lines(make_project: Make) -> None:
+    root = make_project({**SHOP, "models/says.sql": "select 1 as id {{ log('hello', info=true) }}\n"})
+
+    done = fsbuild_(root, "compile", "--select", "tag:none", "--log-format", "json")
+
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {line["event"] for line in said} == {"log"}
+    assert {(line["level"], line["message"]) for line in said} >= {
+        ("info", "hello"),
+        ("warning", "the selector 'tag:none' matches nothing"),
+    }
+
+
 def test_show_prints_rows_as_a_table_json_or_csv(make_project: Make) -> None:
     root = make_project(SHOP)
     fsbuild_(root, "run", "-q")
@@ -88,6 +136,36 @@ def test_show_prints_rows_as_a_table_json_or_csv(make_project: Make) -> None:
     assert inline.stdout.split() == ["total", "-----", "5"]
     assert view.stdout.split() == ["id", "--", "2"]
     assert {as_json.stderr, as_csv.stderr, inline.stderr, view.stderr} == {""}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="asks Linux whether the query runs already")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select sum(a.range * b.range) from range(200000) a, range(200000) b",
+        "select a.range from range(200000) a, range(200000) b where a.range * b.range = -1",
+    ],
+    ids=["before the first row", "between rows"],
+)
+def test_ctrl_c_ends_show_with_one_line(make_project: Make, sql: str) -> None:
+    root = make_project({})
+    command = [sys.executable, "-m", "fsbuild", "show", "--inline", sql]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        _wait_for_a_busy_process(process.pid)
+        process.send_signal(signal.SIGINT)
+        shown, said = process.communicate(timeout=20)
+
+    assert (process.returncode, shown, said.split("\n")) == (1, "", ["", "Interrupted", ""])
+
+
+def _wait_for_a_busy_process(pid: int) -> None:
+    """Wait until a process has computed for longer than starting takes."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        if int(fields[11]) / os.sysconf("SC_CLK_TCK") > 3:
+            return
+        time.sleep(0.1)
 
 
 def test_compile_prints_the_sql_of_what_is_selected_and_touches_no_data(make_project: Make) -> None:
@@ -200,7 +278,7 @@ def test_init_refuses_a_folder_that_is_not_empty(make_project: Make) -> None:
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(fsbuild.__all__) == ["FsbuildError", "Project", "RunOptions", "Selection", "__version__"]
+    assert sorted(fsbuild.__all__) == ["FsbuildError", "Project", "__version__"]
     for name in fsbuild.__all__:
         assert getattr(fsbuild, name) is not None
     with pytest.raises(AttributeError):

@@ -45,6 +45,16 @@ def test_every_command_is_documented_by_its_own_help() -> None:
     _between(DOCS / "commands.md", "commands", "\n" + "".join(parts))
 
 
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_the_help_of_every_command_ends_with_examples_of_it(name: str) -> None:
+    context = click.Context(cli.commands[name], info_name=f"fsbuild {name}")
+    before_options = context.get_help().partition("\n\nOptions:")[0]
+    _, _, examples = before_options.partition("\n  Example")
+    lines = examples.splitlines()[1:]
+    assert lines
+    assert all(line.startswith(f"    fsbuild {name}") for line in lines)
+
+
 def test_every_config_key_is_documented() -> None:
     rows = ["\n| key | default | meaning |\n|---|---|---|\n"]
     for field in dataclasses.fields(ModelConfig):

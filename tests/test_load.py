@@ -111,6 +111,26 @@ def test_checks_gate_a_run_unless_the_project_is_dbts(tmp_path: Path, file: str,
     assert load(tmp_path).checks_gate_run is is_gating
 
 
+@pytest.mark.parametrize("file", ["fsbuild_project.yml", "dbt_project.yml"])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("gate: alway", "3: flag 'gate' is 'alway', not 'always'\n  hint: did you mean 'always'?"),
+        (
+            "gate: true",
+            (
+                "3: flag 'gate' is True, not 'always'\n"
+                "  hint: leave it out, and a project of dbt's runs its data_tests in 'build' and 'test' only"
+            ),
+        ),
+        ("gates: always", "3: unknown flag 'gates'\n  hint: did you mean 'gate'?"),
+    ],
+)
+def test_a_gate_that_is_none_is_a_problem(tmp_path: Path, file: str, flags: str, message: str) -> None:
+    write_files(tmp_path, {file: f"name: shop\nflags:\n  {flags}\n"})
+    assert told(tmp_path) == [f"{file}:{message}"]
+
+
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
@@ -140,6 +160,67 @@ def test_mistakes_in_the_project_file(make_project: Make, text: str, messages: l
 def test_a_folder_config_that_is_neither_is_a_problem(make_project: Make, kind: str) -> None:
     root = make_project({"fsbuild_project.yml": f"name: shop\n{kind}:\n  shop:\n    staging: table\n"})
     assert told(root) == ["fsbuild_project.yml:4: 'staging' is neither a config nor a folder"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tree", "message"),
+    [
+        (
+            "models",
+            "{shp: {+tags: x}}",
+            "'shp' is neither the project's name nor in models/\n  hint: did you mean 'shop'?",
+        ),
+        (
+            "models",
+            "{dbt_utils: {+tags: x}}",
+            "'dbt_utils' is neither the project's name nor in models/\n  hint: write 'shop'; there are no packages yet",
+        ),
+        (
+            "models",
+            "{stagin: {+tags: x}}",
+            "'stagin' is neither the project's name nor in models/\n  hint: did you mean 'staging'?",
+        ),
+        (
+            "models",
+            "{shop: {stagin: {+tags: x}}}",
+            "'stagin' is neither a folder nor a file there\n  hint: did you mean 'staging'?",
+        ),
+        (
+            "models",
+            "{shop: {staging: {b: {+tags: x}}}}",
+            "'b' is neither a folder nor a file there",
+        ),
+        ("seeds", "{shop: {staging: {+tags: x}}}", "'staging' is neither a folder nor a file there"),
+        ("models", "{shop: {meta: {owner: x}}}", "'meta' is a config, and no folder of models\n  hint: write '+meta'"),
+    ],
+)
+def test_configs_of_no_folder_are_a_problem(make_project: Make, kind: str, tree: str, message: str) -> None:
+    files = {"fsbuild_project.yml": f"name: shop\n{kind}: {tree}\n", "models/staging/a.sql": "select 1"}
+    assert told(make_project(files)) == [f"fsbuild_project.yml:2: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("tree", "tags"),
+    [
+        ("{+tags: all, shop: {+tags: project, staging: {+tags: folder, a: {+tags: file}}}}", "all project folder file"),
+        ("{staging: {+tags: folder, a: {+tags: file}}}", "folder file"),
+        ("{staging: {+tags: weak}, shop: {+tags: strong}}", "weak strong"),
+        ("{shop: {2024: {+tags: number}}}", None),
+        ("{2024: {+tags: number}}", None),
+    ],
+)
+def test_folders_are_configured_below_the_projects_name_or_without_it(
+    make_project: Make, tree: str, tags: str | None
+) -> None:
+    files = {
+        "fsbuild_project.yml": f"name: shop\nmodels: {tree}\n",
+        "models/staging/a.sql": "select 1",
+        "models/2024/b.sql": "select 1",
+        "models/shop/staging/c.sql": "select 1",
+    }
+    found = {model.name: model.config.get("tags") for model in load(make_project(files)).models}
+    assert (found["a"], found["b"]) == ((tags.split(), found["b"]) if tags else (None, ["number"]))
+    assert "folder" not in str(found["c"])
 
 
 def test_variables_of_the_package_are_stronger_and_the_callers_strongest(make_project: Make) -> None:
@@ -209,6 +290,11 @@ def test_a_profiles_folder_of_its_own(make_project: Make) -> None:
             "shop:\n  outputs:\n    default:\n      type: duckdb\n      shema: x\n",
             Overrides(),
             "profiles.yml:5: unknown key 'shema'",
+        ),
+        (
+            "shop:\n  outputs:\n    default:\n      type: duckdb\n      schema: ../x\n",
+            Overrides(),
+            "profiles.yml:5: schema '../x' is not the name of a folder",
         ),
         (None, Overrides(target="prod"), "unknown target 'prod'"),
         (None, Overrides(profiles_dir=Path("/nowhere")), "no profiles.yml in /nowhere"),
@@ -417,6 +503,15 @@ models:
         (
             "models:\n  - name: orders\n    data_tests:\n      - relationships: {to: ref('order'), field: x}\n",
             ["m.yml:4: unknown ref 'order'\n  hint: did you mean 'orders'?"],
+        ),
+        (
+            "models:\n  - name: orders\n    data_tests:\n      - relationships: {to: \"ref('x', 'orders')\"}\n",
+            [
+                (
+                    "m.yml:4: there is no package 'x'\n"
+                    "  hint: write ref('orders') or ref('shop', 'orders'); there are no packages yet"
+                )
+            ],
         ),
         ("models:\n  - name: orders\n    tags: 5\n", ["m.yml:2: config 'tags' is not a name or a list of names"]),
         ("models: [\n", ["m.yml:2:1: not valid YAML"]),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fsbuild import Project
 from fsbuild.errors import FsbuildError, Place, RenderError
 from fsbuild.load import Overrides
 from fsbuild.pipeline import compile_draft, draft_project
@@ -216,12 +217,87 @@ sources:
         ("{{ log('x', info=True) }}{% do ref('orders') %}1", "1", ["seed.shop.orders"]),
         ("-- {{ ref('stg') }}\n{{ ref('orders') }}", '-- "main_stage"."staging"\n"main"."orders"', None),
         ("{# {{ ref('nothing') }} #}1", "1", []),
+        ("{{ this.database }} {{ database }} {{ target.database }}", "memory memory memory", []),
+        ("{{ this.include(schema=false) }} {{ this.include(database=true) }}", '"a" "memory"."main"."a"', []),
+        ("{{ this.quote(schema=false) }} {{ this.without_identifier() }}", 'main."a" "main"', []),
+        (
+            "{{ ref('stg').include(identifier=false).quote(schema=false) }} {{ this.render() }}",
+            'main_stage "main"."a"',
+            ["model.shop.stg"],
+        ),
+        ("{{ ref('stg') == ref('stg') }} {{ ref('stg') == this }}", "True False", ["model.shop.stg"]),
+        ("{{ builtins.ref('stg') }}", '"main_stage"."staging"', ["model.shop.stg"]),
+        ("{{ builtins['source']('raw', 'flights') }}", '"landing"."flights"', ["source.shop.raw.flights"]),
+        ("{{ dbt_version.split('.')[0] }}", "1", []),
+        ("{{ 'true' | as_bool }} {{ '7' | as_number }} {{ 'x' | as_text | as_native }}", "true 7 x", []),
+        ("{{ adapter.quote('a b') }} {{ local_md5('a')[:4] }} {{ set_strict([1]) }}", '"a b" 0cc1 {1}', []),
+        ("{{ model.name }} {{ model['unique_id'] }} {{ model.resource_type }}", "a model.shop.a model", []),
+        ("{{ model.path }} {{ model.original_file_path }} {{ model.package_name }}", "a.sql models/a.sql shop", []),
+        ("{{ model.alias }} {{ model.schema }} {{ model.fqn | join('.') }}", "a main shop.a", []),
+        ("{{ graph.nodes is defined }} {{ run_query is defined }}", "True False", []),
     ],
 )
 def test_names_of_dbt(make_project: Make, text: str, sql: str, reads: list[str] | None) -> None:
     model = rendered(make_project({**SHOP, "models/a.sql": text}))["a"]
     assert model.sql.text.strip() == sql
     assert list(model.depends_on) == (["model.shop.stg", "seed.shop.orders"] if reads is None else reads)
+
+
+def test_a_model_knows_itself_as_it_is_configured(make_project: Make) -> None:
+    text = (
+        "{{ config(materialized='table', schema='x', alias='y', tags=['one']) }}"
+        "{% if execute %}{{ model.config.materialized }} {{ model.schema }}.{{ model.alias }} {{ model.tags }}"
+        " {{ model.depends_on.nodes }} {{ model.config.unique_key }}{% do ref('orders') %}{% endif %}"
+        "{% if not execute %}{% do ref('stg') %}{% endif %}"
+    )
+    root = make_project({**SHOP, "models/deep/a.sql": text})
+    assert sql_of(root) == "table main_x.y ['one'] ['model.shop.stg'] []"
+
+
+def test_the_graph_is_known_when_templates_execute(make_project: Make) -> None:
+    text = (
+        "{% for n in graph.nodes.values() | sort(attribute='name') %}{{ n.resource_type }} {{ n.name }} "
+        "{{ n.config.materialized }} {{ n.tags | join }} {{ n.depends_on.nodes | join }};{% endfor %}"
+        "{% for s in graph.sources.values() %}{{ s.unique_id }} {{ s.source_name }}{% endfor %}"
+        "{{ graph.nodes['model.shop.stg'].schema if execute }}"
+    )
+    files = {
+        **SHOP,
+        "models/a.sql": text,
+        "models/b.sql": "{{ config(materialized='table', tags='t') }}{{ ref('stg') }}",
+        "models/off.sql": "{{ config(enabled=false) }}",
+    }
+    model = rendered(make_project(files))["a"]
+    assert model.sql.text == (
+        "model a view  ;model b table t model.shop.stg;seed orders view  ;model stg view  ;"
+        "source.shop.raw.flights rawmain_stage"
+    )
+    assert model.depends_on == ()
+
+
+def test_a_project_may_wrap_ref(make_project: Make) -> None:
+    macro = "{% macro ref(name) %}{{ return(builtins.ref(name).include(schema=false)) }}{% endmacro %}"
+    model = rendered(make_project({**SHOP, "macros/m.sql": macro, "models/a.sql": "{{ ref('stg') }}"}))["a"]
+    assert (model.sql.text, model.depends_on) == ('"staging"', ("model.shop.stg",))
+
+
+def test_templates_know_how_they_were_called(make_project: Make) -> None:
+    text = "select '{{ flags.WHICH }}' as which, {{ flags.FULL_REFRESH }} as full, {{ flags.FAIL_FAST }} as fast"
+    project = Project(make_project({"models/a.sql": "{{ config(materialized='table') }}" + text}))
+
+    assert project.show(inline=text).rows == (("show", False, False),)
+    assert [step.action for step in project.plan(full_refresh=True).steps] == ["create"]
+    project.run(full_refresh=True, fail_fast=True)
+    assert project.show("a").rows == (("run", True, True),)
+
+
+def test_a_relation_with_its_database_binds(make_project: Make) -> None:
+    text = "{{ config(materialized='table') }}select * from {{ ref('orders').include(database=true) }}"
+    project = Project(make_project({**SHOP, "models/a.sql": text}))
+
+    project.run(select="a")
+
+    assert project.show("a").rows == ((1,),)
 
 
 def test_what_only_an_increment_reads_is_read(make_project: Make) -> None:
@@ -287,6 +363,13 @@ def test_a_falsy_variable_is_not_replaced_by_the_default(make_project: Make) -> 
         ("{{ var('m', none) }}", None),
         ("{{ env_var('FSBUILD_TEST_Y', '7') | int }}", 7),
         ("{{ '}}' }}", "}}"),
+        ("{{ 'True' | as_bool }}", True),
+        ("{{ ('a' == 'b') | as_bool }}", False),
+        ("{{ '7' | as_number }}", 7),
+        ("{{ '7.5' | as_native }}", 7.5),
+        ("{{ '[1, 2]' | as_native }}", [1, 2]),
+        ("{{ 'text' | as_native }}", "text"),
+        ("{{ var('n') | as_text }}", "3"),
         ("{{ ref('a') }}", "ref('a')"),
         ("{{ source('a', 'b') }}", "source('a', 'b')"),
     ],
@@ -302,6 +385,10 @@ def test_expressions_in_yaml_keep_their_type(text: str, value: object) -> None:
         ("a {{ var('x') }}", "variable 'x' is not set"),
         ("{{ env_var('FSBUILD_TEST_Y') }}", "environment variable 'FSBUILD_TEST_Y' is not set"),
         ("{{ nope }}", "'nope' is undefined"),
+        ("{{ 'maybe' | as_bool }}", "as_bool: 'maybe' is not true or false"),
+        ("{{ 'x' | as_number }}", "as_number: 'x' is not a number"),
+        ("{{ target.name }}", "'target' is not available here"),
+        ("{{ run_query('x') }}", "'run_query' is not available yet"),
         ("{{ nope.x }}", "'nope' is undefined"),
         ("a {{ nope }}", "'nope' is undefined"),
         ("{{ 1 + }}", ""),
@@ -315,6 +402,131 @@ def test_a_wrong_expression_in_yaml_is_a_problem_at_its_place(text: str, message
     (problem,) = caught.value.problems
     assert problem.place == HERE
     assert message in problem.message
+
+
+def test_the_target_is_known_in_yaml_below_folders_and_beside_models(make_project: Make) -> None:
+    files = {
+        "fsbuild_project.yml": "name: shop\nmodels:\n  shop:\n    +enabled: \"{{ target.name == 'dev' }}\"\n"
+        '    +schema: "{{ target.schema }}"\n',
+        "models/m.yml": 'models:\n  - name: a\n    description: "in {{ target.schema }}"\n'
+        'sources:\n  - name: raw\n    schema: "{{ target.name }}_raw"\n    tables:\n'
+        "      - {name: t, meta: {external_location: f.csv}}\n",
+        "models/a.sql": "{{ source('raw', 't') }} {{ config.get('description') }}",
+    }
+    model = rendered(make_project(files))["a"]
+    assert model.sql.text == '"dev_raw"."t" in main'
+    assert model.relation.schema == "main_main"
+
+
+def test_the_target_is_not_known_while_it_is_looked_for(make_project: Make) -> None:
+    root = make_project({"fsbuild_project.yml": 'name: shop\nprofile: "{{ target.name }}"\n'})
+    assert told(root) == [
+        (
+            "fsbuild_project.yml:2: 'target' is not available here\n"
+            "  hint: it is known below 'models:' and 'seeds:' of the project file, and in the YAML beside models"
+        )
+    ]
+
+
+# --- the names of relations ------------------------------------------------------------------------------------------
+
+NAMED = {
+    "seeds/orders.csv": "id\n1\n",
+    "models/a.sql": "{{ config(schema='x', alias='y') }}select 1",
+    "models/deep/b.sql": "select * from {{ ref('a') }} -- {{ ref('orders') }} {{ this }}",
+}
+
+
+@pytest.mark.parametrize(
+    ("macro", "names"),
+    [
+        ("", ["main.orders", "main_x.y", "main.b"]),
+        (
+            (
+                "{% macro generate_schema_name(custom_schema_name, node) -%}\n"
+                "  {%- if custom_schema_name is none -%} {{ target.schema }}\n"
+                "  {%- else -%} {{ custom_schema_name | trim }} {%- endif -%}\n{%- endmacro %}"
+            ),
+            ["main.orders", "x.y", "main.b"],
+        ),
+        (
+            (
+                "{% macro generate_schema_name(custom_schema_name, node) %}{{ return(node.resource_type ~ '_' ~"
+                " node.fqn[1:-1] | join('_')) }}{% endmacro %}"
+            ),
+            ["seed_.orders", "model_.y", "model_deep.b"],
+        ),
+        (
+            (
+                "{% macro generate_alias_name(custom_alias_name=none, node=none) %}{{ node.schema }}.{{ node.name }}"
+                "_{{ custom_alias_name }}_{{ node.config.materialized }}_{{ suffix() }}{% endmacro %}"
+                "{% macro suffix() %}z{% endmacro %}"
+            ),
+            ["main.main.orders_None_view_z", "main_x.main_x.a_y_view_z", "main.main.b_None_view_z"],
+        ),
+        (
+            (
+                "{% macro duckdb__generate_schema_name(s, node) %}{{ default__generate_schema_name(s, node) }}_d"
+                "{% endmacro %}"
+            ),
+            ["main_d.orders", "main_x_d.y", "main_d.b"],
+        ),
+        (
+            "{% macro generate_schema_name(s, node) %}{{ generate_schema_name_for_env(s, node) }}{% endmacro %}",
+            ["main.orders", "main.y", "main.b"],
+        ),
+    ],
+    ids=["none", "dbt's own example", "of the node", "alias", "dispatched", "by environment"],
+)
+def test_relations_are_named_by_the_projects_macros(make_project: Make, macro: str, names: list[str]) -> None:
+    draft = draft_project(make_project({**NAMED, "macros/m.sql": macro}), Overrides(), MOMENT)
+
+    relations = [*(seed.relation for seed in draft.project.seeds), *(one.relation for one in draft.models.values())]
+    assert [f"{relation.schema}.{relation.identifier}" for relation in relations] == names
+    orders, a, b = (str(relation) for relation in relations)
+    assert draft.models["model.shop.b"].sql.text.strip() == f"select * from {a} -- {orders} {b}"
+
+
+@pytest.mark.parametrize(
+    ("macro", "message"),
+    [
+        (
+            "\n{% macro generate_schema_name(s, node) %}../{{ s }}{% endmacro %}",
+            (
+                "macros/m.sql:2: generate_schema_name() gives '../x' for models/a.sql, "
+                "which is not the name of a folder\n"
+                "  hint: use letters, digits, '_', '-' and '.'"
+            ),
+        ),
+        ("{% macro generate_alias_name(a, n) %} {% endmacro %}", "macros/m.sql:1: generate_alias_name() gives '' for"),
+        (
+            "{% macro generate_alias_name(a, n) %}{{ return(none) }}{% endmacro %}",
+            "macros/m.sql:1: generate_alias_name()",
+        ),
+        ("{% macro generate_schema_name(s, node) %}\n{{ nope }}{% endmacro %}", "macros/m.sql:2: 'nope' is undefined"),
+        (
+            "{% macro generate_schema_name(s) %}x{% endmacro %}",
+            "macros/m.sql:1: TypeError: macro 'generate_schema_name'",
+        ),
+        (
+            "{% macro generate_database_name(d, n) %}x{% endmacro %}",
+            "macros/m.sql:1: the macro 'generate_database_name'",
+        ),
+    ],
+)
+def test_a_macro_that_gives_no_name_is_told_at_its_line(make_project: Make, macro: str, message: str) -> None:
+    root = make_project({"models/a.sql": NAMED["models/a.sql"]})
+    (root / "macros").mkdir()
+    (root / "macros/m.sql").write_text(macro, encoding="utf-8")
+    (line,) = told(root)
+    assert line.startswith(message)
+
+
+@pytest.mark.parametrize("key", ["schema", "alias"])
+@pytest.mark.parametrize("value", ["../x", "a/b", "..", ""])
+def test_a_written_name_cannot_leave_the_lake(make_project: Make, key: str, value: str) -> None:
+    (line,) = told(make_project({"models/a.sql": f"{{{{ config({key}='{value}') }}}}select 1"}))
+    assert line.startswith(f"models/a.sql:1: config '{key}' is '{value}', not a name of letters")
 
 
 # --- macros ----------------------------------------------------------------------------------------------------------
@@ -463,6 +675,44 @@ def test_what_one_model_does_to_a_macro_is_not_seen_by_another(make_project: Mak
         ("{{ adapter.dispatch('nope')() }}", "models/a.sql:1: no macro 'duckdb__nope' or 'default__nope'"),
         ("a\n{{ broken() }}", "macros/m.sql:2: variable 'unset' is not set"),
         ("{{ ref('off') }}", "models/a.sql:1: 'off' is disabled"),
+        (
+            "{{ ref('shp', 'stg') }}",
+            (
+                "models/a.sql:1: there is no package 'shp'\n  1 | {{ ref('shp', 'stg') }}\n"
+                "  hint: write ref('stg') or ref('shop', 'stg'); there are no packages yet"
+            ),
+        ),
+        ("{{ ref('a', 'b', 'c') }}", "models/a.sql:1: ref() needs the name of a model"),
+        (
+            "{% set x = run_query('select 1') %}",
+            (
+                "models/a.sql:1: 'run_query' is not available yet\n  1 | {% set x = run_query('select 1') %}\n"
+                "  hint: a template cannot query the engine: write the query into the model's SQL"
+            ),
+        ),
+        ("\n{% call statement('x') %}select 1{% endcall %}", "models/a.sql:2: 'statement' is not available yet"),
+        ("{{ adapter.get_relation('a', 'b', 'c') }}", "models/a.sql:1: 'get_relation' of adapter is not available yet"),
+        (
+            "{{ adapter.get_columns_in_relation(this) }}",
+            "models/a.sql:1: 'get_columns_in_relation' of adapter is not available yet",
+        ),
+        ("{{ adapter.dispach('m') }}", "models/a.sql:1: adapter has no 'dispach'"),
+        ("{{ dbt.date_trunc('day', 'x') }}", "models/a.sql:1: 'dbt' is not available yet"),
+        ("{{ datediff('a', 'b', 'day') }}", "models/a.sql:1: 'datediff' is not available yet"),
+        (
+            "{{ dbt_utils.star(ref('stg')) }}",
+            (
+                "models/a.sql:1: 'dbt_utils' is undefined\n  1 | {{ dbt_utils.star(ref('stg')) }}\n"
+                "  hint: there are no packages yet"
+            ),
+        ),
+        ("{{ this.is_view }}", "models/a.sql:1: 'is_view' of a relation is not available yet"),
+        ("{{ this.nope }}", "models/a.sql:1: a relation has no 'nope'"),
+        ("{{ flags.STORE_FAILURES }}", "models/a.sql:1: 'STORE_FAILURES' of flags is not available yet"),
+        ("{{ target.path }}", "models/a.sql:1: 'path' of target is not available yet"),
+        ("{{ graph.exposures }}", "models/a.sql:1: 'exposures' of graph is not available yet"),
+        ("{{ shop.nope() }}", "models/a.sql:1: the project has no 'nope'"),
+        ("{{ modules.pytz }}", "models/a.sql:1: 'pytz' of modules is not available yet"),
     ],
 )
 def test_a_mistake_is_told_at_its_line(make_project: Make, text: str, message: str) -> None:

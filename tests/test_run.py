@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from fsbuild import Project, RunOptions, Selection
+from fsbuild import FsbuildError, Project
 from fsbuild.engine.connection import load_extension
 from fsbuild.values import NodeFinished, RunResult
 from tests.conftest import Files, history_of, read_delta, write_files
@@ -178,7 +178,7 @@ def test_full_refresh_forgets_and_full_refresh_false_does_not(make_project: Make
     Project(root).run()
     write_files(root, {"seeds/events.csv": "id,day,value\n7,7,70\n"})
 
-    Project(root).run(options=RunOptions(full_refresh=True))
+    Project(root).run(full_refresh=True)
 
     assert [row["id"] for row in read_delta(root, "latest")] == [7]
     assert [row["id"] for row in read_delta(root, "log")] == [1, 2, 7]
@@ -476,8 +476,21 @@ select
 def test_only_what_is_selected_runs(make_project: Make) -> None:
     root = make_project(SHOP)
 
-    assert statuses(Project(root).run(Selection(["totals"]))) == {"orders": "success", "totals": "success"}
-    assert statuses(Project(root).run(Selection(["totals+"], ["totals"]))) == {"best": "success"}
+    assert statuses(Project(root).run(select=["totals"])) == {"orders": "success", "totals": "success"}
+    assert statuses(Project(root).run(select="totals+", exclude="totals")) == {"best": "success"}
+
+
+def test_a_text_of_selectors_is_split_as_on_the_command_line(make_project: Make) -> None:
+    project = Project(make_project(SHOP))
+
+    assert [node.name for node in project.nodes(select="totals best,resource_type:model", exclude="stg_orders")] == [
+        "totals",
+        "best",
+    ]
+    assert list(project.compile(select="best stg_orders")) == ["stg_orders", "best"]
+    assert [step.unique_id for step in project.plan(select="orders", command="seed").steps] == ["seed.shop.orders"]
+    with pytest.raises(FsbuildError, match="not a selector"):
+        project.run(select="")
 
 
 def test_a_partial_run_never_hides_that_a_child_is_due(make_project: Make) -> None:
@@ -486,7 +499,7 @@ def test_a_partial_run_never_hides_that_a_child_is_due(make_project: Make) -> No
     Project(root).run()
     write_files(root, {"models/totals.sql": SHOP["models/totals.sql"].replace("sum(", "100 * max(")})
 
-    Project(root).run(Selection(["best"]))
+    Project(root).run(select="best")
     assert read_delta(root, "best") == [{"best": 28}]
     Project(root).run()
 

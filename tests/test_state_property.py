@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fsbuild import Project, RunOptions, Selection
+from fsbuild import Project
 from tests.conftest import read_delta, write_files
 
 IDS = range(4)
@@ -91,11 +91,11 @@ def _act(root: Path, shop: Shop, act: tuple[str, int, object]) -> Shop:
     if what == "seed" and isinstance(value, tuple):
         return replace(shop, seed=value)
     if what == "run some":
-        Project(root).run(Selection([f"+m{number}"]))
+        Project(root).run(select=f"+m{number}")
     elif what == "run":
         Project(root).run()
     elif what == "full refresh":
-        Project(root).run(Selection([f"+m{number}"]), RunOptions(full_refresh=True))
+        Project(root).run(select=f"+m{number}", full_refresh=True)
     elif what == "lose target":
         shutil.rmtree(root / "target", ignore_errors=True)
     elif what == "lose table":

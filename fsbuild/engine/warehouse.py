@@ -42,7 +42,8 @@ class Warehouse:
         self._cursors: list[duckdb.DuckDBPyConnection] = []
 
     def close(self) -> None:
-        """Give back the memory."""
+        """Stop what is still running, which closing would otherwise wait for, and give back the memory."""
+        self.interrupt()
         self._connection.close()
 
     def interrupt(self) -> None:
@@ -123,10 +124,14 @@ class Warehouse:
         with engine_errors():
             return self._prepare(self._connection.cursor()).sql(sql).to_arrow_reader(BATCH_ROWS)
 
+    def table(self, sql: str) -> pa.Table:
+        """Compute a small result as an Arrow table; Ctrl-C stops it."""
+        with engine_errors():
+            return self._cursor().execute(sql).to_arrow_table()
+
     def rows(self, sql: str) -> list[dict[str, object]]:
         """Compute a small result as a list of rows."""
-        with engine_errors():
-            found: list[dict[str, object]] = self._cursor().execute(sql).to_arrow_table().to_pylist()
+        found: list[dict[str, object]] = self.table(sql).to_pylist()
         return found
 
     def columns(self, sql: str) -> tuple[ColumnType, ...]:

@@ -11,7 +11,14 @@ from fsbuild.errors import FsbuildError, ProjectError, in_order
 from fsbuild.load.documents import Section
 from fsbuild.load.nodes import read_nodes
 from fsbuild.load.reading import Reading
-from fsbuild.load.settings import Evaluate, Overrides, find_root, read_project_file, read_target
+from fsbuild.load.settings import (
+    Evaluate,
+    Overrides,
+    evaluate_configs,
+    find_root,
+    read_project_file,
+    read_target,
+)
 from fsbuild.values import Project
 
 __all__ = ["Evaluate", "Overrides", "find_root", "load_project"]
@@ -26,6 +33,7 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
     """
     section, variables = read_project_file(root, overrides, evaluate)
     target = read_target(root, section, overrides, evaluate)
+    section = evaluate_configs(section, target, overrides, evaluate)
     reading = Reading(root, section, target, variables, evaluate)
     try:
         nodes = read_nodes(reading)

@@ -24,6 +24,7 @@ class NodeNames:
 
     nodes: Mapping[str, str]
     sources: Mapping[tuple[str, str], str]
+    project: str
 
 
 def parse_checks(section: Section, column: str | None, names: NodeNames, problems: list[Problem]) -> Iterator[Check]:
@@ -107,6 +108,10 @@ def _resolve(written: str, names: NodeNames, place: Place, problems: list[Proble
         found = names.nodes.get(second or first)
         known = list(names.nodes)
         wanted = second or first
+        if second is not None and first != names.project:
+            hint = f"write ref('{second}') or ref('{names.project}', '{second}'); there are no packages yet"
+            problems.append(Problem(f"there is no package '{first}'", place, hint=hint))
+            return ""
     if found is None:
         problems.append(Problem(f"unknown {function} '{wanted}'", place, hint=suggest(wanted, known)))
         return ""

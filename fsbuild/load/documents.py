@@ -50,6 +50,10 @@ class Section:
         problems.append(Problem(f"'{key}' is not a mapping", self.place_of(key)))
         return {}
 
+    def without(self, *keys: str) -> Section:
+        """This section, a mapping, without some of its keys."""
+        return replace(self, data={key: value for key, value in self.data.items() if key not in keys})
+
     def evaluated(self, evaluate: Callable[[str, Place], Any]) -> Section:
         """This section with its strings that hold a Jinja expression rendered by `evaluate`."""
         return replace(self, data=_evaluated(self, evaluate))

@@ -11,43 +11,79 @@ from fsbuild.errors import Place, Problem, suggest
 from fsbuild.load.documents import Section
 from fsbuild.load.reading import Reading
 
+_SUFFIXES = {"models": ".sql", "seeds": ".csv"}
+
 
 def check_folder_configs(reading: Reading, kind: str) -> None:
-    """Report unknown keys anywhere in the project file's `models:` or `seeds:` tree."""
+    """Report what is neither a config nor a folder or file anywhere in the project file's `models:` or `seeds:`."""
 
-    def walk(section: Section) -> None:
+    def walk(section: Section, below: tuple[str, ...]) -> None:
         for key, value in section.data.items():
             if str(key).startswith("+") or (is_config_key(str(key)) and not isinstance(value, dict)):
                 problem = key_problem(str(key), section.place_of(key))
                 reading.problems.extend([problem] if problem else [])
-            elif isinstance(value, dict):
-                walk(section[key])
-            elif value is not None:
-                message = f"'{key}' is neither a config nor a folder"
-                reading.problems.append(
-                    Problem(message, section.place_of(key), hint=suggest(str(key), ["+materialized"]))
-                )
+            elif not isinstance(value, dict):
+                if value is not None:
+                    message = f"'{key}' is neither a config nor a folder"
+                    hint = suggest(str(key), ["+materialized"])
+                    reading.problems.append(Problem(message, section.place_of(key), hint=hint))
+            elif len(section.path) == 1 and key == reading.name:
+                walk(section[key], ())
+            elif str(key) in (known := _names_below(reading, kind, below)):
+                walk(section[key], (*below, str(key)))
+            else:
+                reading.problems.append(_unknown_folder(reading, section, str(key), known))
 
     if reading.project.get(kind):
-        walk(reading.project[kind])
+        walk(reading.project[kind], ())
+
+
+def _unknown_folder(reading: Reading, section: Section, key: str, known: Iterable[str]) -> Problem:
+    """Say that nothing is configured below a key, and what may have been meant."""
+    (kind, *_), place = section.path, section.place_of(key)
+    if is_config_key(key):
+        return Problem(f"'{key}' is a config, and no folder of {kind}", place, hint=f"write '+{key}'")
+    folder = " or ".join(f"{base}/" for base in _bases(reading, str(kind)))
+    if len(section.path) > 1:
+        return Problem(f"'{key}' is neither a folder nor a file there", place, hint=suggest(key, known))
+    hint = suggest(key, [reading.name, *known]) or f"write '{reading.name}'; there are no packages yet"
+    return Problem(f"'{key}' is neither the project's name nor in {folder}", place, hint=hint)
+
+
+def _bases(reading: Reading, kind: str) -> list[str]:
+    """The folders that hold all models, or all seeds."""
+    return [str(folder) for folder in reading.project.get(f"{kind[:-1]}-paths", [kind])]
+
+
+def _names_below(reading: Reading, kind: str, below: tuple[str, ...]) -> list[str]:
+    """The folders, and the files without their suffix, that a folder of models or seeds holds."""
+    found = (file for base in _bases(reading, kind) for file in reading.root.joinpath(base, *below).glob("*"))
+    return sorted({file.stem if file.suffix == _SUFFIXES[kind] else file.name for file in found})
 
 
 def _folder_configs(reading: Reading, kind: str, file: Path) -> Iterator[dict[str, Any]]:
-    """The project file's configuration layers for a file, the weakest first."""
+    """The project file's configuration layers for a file, the weakest first.
+
+    The folders may be written below the project's name, as in dbt, or without it.
+    """
     tree: Any = reading.project.get(kind) or {}
-    base = next(
-        (
-            reading.root / folder
-            for folder in reading.project.get(f"{kind[:-1]}-paths", [kind])
-            if file.is_relative_to(reading.root / folder)
-        ),
-        reading.root,
-    )
-    for part in (None, reading.name, *file.relative_to(base).with_suffix("").parts):
-        tree = tree if part is None else tree.get(part)
-        if not isinstance(tree, dict):
-            return
-        yield {key: value for key, value in tree.items() if str(key).startswith("+") or not isinstance(value, dict)}
+    bases = (reading.root / folder for folder in _bases(reading, kind))
+    base = next((folder for folder in bases if file.is_relative_to(folder)), reading.root)
+    parts = file.relative_to(base).with_suffix("").parts
+    yield _configs_of(tree)
+    # A folder of the project's name is meant only below that name.
+    paths = [parts] if parts[0] != reading.name else []
+    for path in (*paths, (reading.name, *parts)):
+        below = tree
+        for part in path:
+            below = next((value for key, value in below.items() if str(key) == part), None)
+            if not isinstance(below, dict):
+                break
+            yield _configs_of(below)
+
+
+def _configs_of(tree: Mapping[Any, Any]) -> dict[str, Any]:
+    return {key: value for key, value in tree.items() if str(key).startswith("+") or not isinstance(value, dict)}
 
 
 def config_layers(reading: Reading, kind: str, file: Path, section: Section | None) -> dict[str, Any]:

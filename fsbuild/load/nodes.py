@@ -5,11 +5,11 @@ A `.sql` file is a model, a `.csv` file is a seed, and the YAML beside them desc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fsbuild.config import is_folder_name
 from fsbuild.errors import FsbuildError, Place, Problem, suggest
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section, parse_yaml
@@ -19,7 +19,6 @@ from fsbuild.load.seeds import read_seed
 from fsbuild.load.sources import read_sources
 from fsbuild.values import Model, Seed, Source, SourceFile
 
-_NAME = re.compile(r"\w[\w.-]*")
 _YAML_KEYS = frozenset({"version", "models", "seeds", "sources", "macros", "exposures"})
 _YAML_NOT_YET = frozenset(
     {"snapshots", "unit_tests", "data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"}
@@ -68,6 +67,7 @@ def read_nodes(reading: Reading) -> Nodes:
             ): f"source.{reading.name}.{source.get('name')}.{table.get('name')}"
             for source, table in sources
         },
+        project=reading.name,
     )
     for kind, files in (("models", sql_files), ("seeds", csv_files)):
         for name, section in properties[kind].items():
@@ -99,7 +99,7 @@ def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, P
     for file in files:
         place = Place(reading.shown(file))
         first = seen.get(file.stem.lower())
-        if not _NAME.fullmatch(file.stem):
+        if not is_folder_name(file.stem):
             message = f"{kind} name '{file.stem}' has characters that cannot be a folder's name"
             reading.problems.append(Problem(message, place, hint="use letters, digits, '_', '-' and '.'"))
         elif first is not None:
@@ -119,7 +119,7 @@ def _documents(reading: Reading) -> Iterator[Section]:
             continue
         try:
             section = parse_yaml(text, reading.shown(file)).evaluated(
-                lambda value, place: reading.evaluate(value, reading.variables, place)
+                lambda value, place: reading.evaluate(value, reading.variables, place, reading.target)
             )
         except FsbuildError as exc:
             reading.problems.extend(exc.problems)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from fsbuild.config import is_folder_name
 from fsbuild.errors import Place, Problem, ProjectError, UsageError, listing, suggest
 from fsbuild.load.documents import Section, parse_yaml, read_text
 from fsbuild.values import Target
@@ -27,6 +28,7 @@ _TEXT_KEYS = frozenset(
     {"name", "version", "config-version", "profile", "require-dbt-version", "target-path", "clean-targets"}
     | {"packages-install-path", "log-path", "vars", "models", "seeds", "flags", "query-comment"}
 )
+_OF_TARGET = ("models", "seeds")
 _NOT_YET = frozenset(
     {"on-run-start", "on-run-end", "dispatch", "snapshots", "data_tests", "tests", "sources", "exposures"}
 )
@@ -34,8 +36,12 @@ _OUTPUT_KEYS = frozenset(
     {"type", "path", "lake", "schema", "database", "threads", "settings", "memory_limit", "storage_options"}
 )
 
-# Renders one Jinja expression of a YAML file with the project's variables: (text, variables, place) -> value.
-Evaluate = Callable[[str, Mapping[str, object], Place], Any]
+
+class Evaluate(Protocol):
+    """Renders one Jinja expression of a YAML file with the project's variables, and the target where it is known."""
+
+    def __call__(self, text: str, variables: Mapping[str, object], place: Place, target: Target | None = None) -> Any:  # noqa: ANN401 - YAML holds anything
+        """Render one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +74,19 @@ def find_root(start: Path) -> Path:
 def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> tuple[Section, dict[str, object]]:
     """Read the project file; return it with the variables in force.
 
+    What may depend on the target, `models:` and `seeds:`, is left to `evaluate_configs`.
+
     Raises:
         ProjectError: the file has problems, all of them.
     """
     file = next(name for name in PROJECT_FILES if (root / name).is_file())
     given = dict(overrides.variables or {})
     text = read_text(root / file, file)
-    section = parse_yaml(text, file).evaluated(lambda value, place: evaluate(value, given, place))
+    written = parse_yaml(text, file)
+    section = written.without(*_OF_TARGET).evaluated(lambda value, place: evaluate(value, given, place))
+    section = replace(
+        section, data={**section.data, **{key: written.data[key] for key in _OF_TARGET if key in written}}
+    )
     problems: list[Problem] = []
     section.check_keys({*_TEXT_KEYS, *PATH_KEYS}, problems, unsupported=_NOT_YET)
     name = section.get("name")
@@ -94,6 +106,7 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
         for key, kind in kinds.items()
         if kind is list and isinstance(section.get(key), list) and not all(isinstance(i, str) for i in section.get(key))
     )
+    problems.extend(_flag_problems(section))
     if problems:
         raise ProjectError(problems)
     variables = {**(section.get("vars") or {})}
@@ -101,6 +114,33 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
     own = variables.pop(str(name), None)
     variables.update(own if isinstance(own, dict) else {})
     return section, {**variables, **given}
+
+
+def evaluate_configs(project: Section, target: Target, overrides: Overrides, evaluate: Evaluate) -> Section:
+    """Evaluate the configurations of folders, which may depend on the target."""
+    given = dict(overrides.variables or {})
+    data = {
+        key: project[key].evaluated(lambda value, place: evaluate(value, given, place, target)).data
+        for key in _OF_TARGET
+        if key in project
+    }
+    return replace(project, data={**project.data, **data})
+
+
+def _flag_problems(section: Section) -> Iterator[Problem]:
+    """Report a `gate` that is none; dbt's own flags are many, and steer nothing here."""
+    flags = section.get("flags")
+    if not isinstance(flags, dict):
+        return
+    for key, value in flags.items():
+        place = section["flags"].place_of(key)
+        if key != "gate" and (hint := suggest(str(key), ["gate"])):
+            yield Problem(f"unknown flag '{key}'", place, hint=hint)
+        elif key == "gate" and value != "always":
+            hint = "leave it out, and a project of dbt's runs its data_tests in 'build' and 'test' only"
+            yield Problem(
+                f"flag 'gate' is {value!r}, not 'always'", place, hint=suggest(str(value), ["always"]) or hint
+            )
 
 
 def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Evaluate) -> Target:
@@ -158,6 +198,9 @@ def _output_problems(output: Section, name: str) -> list[Problem]:
         threads = output.get("threads", 1)
         if not isinstance(threads, int) or threads < 1:
             problems.append(Problem(f"'threads' is {threads!r}, not a number above 0", output.place_of("threads")))
+        if not is_folder_name(str(output.get("schema", "main"))):
+            message = f"schema '{output.get('schema')}' is not the name of a folder"
+            problems.append(Problem(message, output.place_of("schema"), hint="use letters, digits, '_', '-' and '.'"))
         for key in ("settings", "storage_options"):
             output.mapping(key, problems)
     else:

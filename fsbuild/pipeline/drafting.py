@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fsbuild.errors import Place
-from fsbuild.values import GraphNode, Model, ModelConfig, Moment, Project, Relation, RenderedModel, Source
+from fsbuild.values import GraphNode, Model, Moment, Project, Relation, RenderedModel, Source
 
 if TYPE_CHECKING:
     from fsbuild.graph import Graph
@@ -25,8 +26,14 @@ class Draft:
     graph: Graph
 
 
-def draft_project(root: Path, overrides: Overrides, moment: Moment, extra: Model | None = None) -> Draft:
-    """Load and render a project and build its graph; `extra` is a model that has no file.
+def draft_project(
+    root: Path,
+    overrides: Overrides,
+    moment: Moment,
+    extra: Model | None = None,
+    flags: Mapping[str, object] = MappingProxyType({}),
+) -> Draft:
+    """Load and render a project and build its graph; `extra` is a model that has no file, `flags` are for templates.
 
     Raises:
         FsbuildError: of the first stage that finds problems, with all problems of that stage.
@@ -40,12 +47,12 @@ def draft_project(root: Path, overrides: Overrides, moment: Moment, extra: Model
     if extra is not None:
         project = replace(project, models=(*project.models, extra))
 
-    def relation(model: Model, config: ModelConfig) -> Relation:
-        return relation_of(model.name, config.schema, config.alias, project.target.schema)
+    def default(name: str, schema: str | None, alias: str | None) -> Relation:
+        return relation_of(name, schema, alias, project.target.schema)
 
-    rendered = render_models(project, moment, relation)
-    models = {model.unique_id: model for model in rendered}
-    return Draft(project, models, build_graph(_graph_nodes(project, rendered)))
+    rendered = render_models(project, moment, default, flags)
+    models = {model.unique_id: model for model in rendered.models}
+    return Draft(rendered.project, models, build_graph(_graph_nodes(rendered.project, rendered.models)))
 
 
 def compiled_path(project: Project, model: RenderedModel) -> str:

@@ -6,7 +6,9 @@ noted there and read by `render`. "Now" is the start of the run, so one run sees
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
+import hashlib
 import itertools
 import json
 import logging
@@ -20,7 +22,12 @@ from typing import Any
 import yaml
 
 from fsbuild.errors import suggest
-from fsbuild.values import Relation
+from fsbuild.render.nodes import ProjectGraph
+from fsbuild.render.relations import DATABASE, TemplateRelation
+from fsbuild.values import Relation, Target
+
+# The version of dbt whose names and meanings templates find here.
+DBT_VERSION = "1.10.0"
 
 log = logging.getLogger("fsbuild.jinja")
 
@@ -45,6 +52,7 @@ class MacroReturn(Exception):  # noqa: N818 - not an error: how `return(value)` 
 class Names:
     """The relations that a project's templates can refer to, with their unique ids."""
 
+    project: str
     nodes: Mapping[str, tuple[str, Relation]]
     sources: Mapping[tuple[str, str], tuple[str, Relation]]
     disabled: frozenset[str] = frozenset()
@@ -58,6 +66,8 @@ class ModelContext:
     variables: Mapping[str, object]
     this: Relation
     config: Mapping[str, Any]
+    model: Mapping[str, Any]
+    graph: ProjectGraph
     is_executing: bool
     is_incremental: bool
     told_config: dict[str, Any] = field(default_factory=dict)
@@ -66,27 +76,31 @@ class ModelContext:
     # Called with each problem that need not stop the rendering, so that one reading finds them all.
     note: Callable[[str, str | None], None] = lambda _message, _hint: None
 
-    def ref(self, *names: str, **keywords: object) -> Relation:
-        """`ref('model')` or `ref('package', 'model')`."""
+    def ref(self, *names: str, **keywords: object) -> TemplateRelation:
+        """`ref('model')` or `ref('project', 'model')`."""
         if keywords:
             raise TemplateError(f"ref() does not support '{next(iter(keywords))}' yet")
-        if not names or not all(isinstance(name, str) for name in names):
+        if len(names) not in (1, 2) or not all(isinstance(name, str) for name in names):
             raise TemplateError("ref() needs the name of a model", hint="ref('stg_orders')")
-        name = names[-1]
+        package, name = (self.names.project, *names)[-2:]
+        if package != self.names.project:
+            hint = f"write ref('{name}') or ref('{self.names.project}', '{name}'); there are no packages yet"
+            self.note(f"there is no package '{package}'", hint)
+            return TemplateRelation(package, name)
         found = self.names.nodes.get(name)
         if found is None:
             if name in self.names.disabled:
                 self.note(f"'{name}' is disabled", "set enabled: true, or leave it out")
             else:
-                hint = suggest(name, self.names.nodes)
-                if hint is None and any(name == table for _, table in self.names.sources):
-                    hint = "a source is read with source('source', 'table')"
-                self.note(f"unknown model or seed '{name}'", hint)
-            return Relation("unknown", name)
+                near = suggest(name, self.names.nodes)
+                if near is None and any(name == table for _, table in self.names.sources):
+                    near = "a source is read with source('source', 'table')"
+                self.note(f"unknown model or seed '{name}'", near)
+            return TemplateRelation("unknown", name)
         self.depends_on[found[0]] = None
-        return found[1]
+        return TemplateRelation.of(found[1])
 
-    def source(self, *names: str) -> Relation:
+    def source(self, *names: str) -> TemplateRelation:
         """`source('source', 'table')`."""
         if len(names) != 2:  # noqa: PLR2004 - a source and a table
             raise TemplateError("source() needs two names", hint="source('shop', 'orders')")
@@ -94,9 +108,9 @@ class ModelContext:
         if found is None:
             wanted, known = ".".join(names), [".".join(pair) for pair in self.names.sources]
             self.note(f"unknown source '{wanted}'", suggest(wanted, known))
-            return Relation(*names)
+            return TemplateRelation(*names)
         self.depends_on[found[0]] = None
-        return found[1]
+        return TemplateRelation.of(found[1])
 
     def ask_incremental(self) -> bool:
         """`is_incremental()`."""
@@ -119,6 +133,30 @@ class ModelContext:
         if value is None and self.is_executing:
             raise TemplateError(f"config '{key}' is required here, and is not set")
         return value
+
+
+class Flags(dict[str, object]):
+    """`flags`: how the command was called."""
+
+
+class TargetNames(dict[str, object]):
+    """`target`: where the run goes."""
+
+
+class Modules(SimpleNamespace):
+    """`modules`: the Python modules that templates may use."""
+
+
+def target_names(target: Target) -> TargetNames:
+    """Describe a target as templates see it."""
+    return TargetNames(
+        name=target.name,
+        schema=target.schema,
+        database=DATABASE,
+        type="duckdb",
+        profile_name=target.profile,
+        threads=target.threads,
+    )
 
 
 class _Callable:
@@ -190,24 +228,69 @@ CONSTANTS: Mapping[str, object] = {
     "exceptions": SimpleNamespace(
         raise_compiler_error=_raise_compiler_error, warn=lambda message: _log(message, info=True)
     ),
-    "modules": SimpleNamespace(datetime=dt, re=re, itertools=itertools),
+    "modules": Modules(datetime=dt, re=re, itertools=itertools),
+    "dbt_version": DBT_VERSION,
     "fromjson": _from_json,
     "tojson": lambda value, default=None, sort_keys=False: json.dumps(value, sort_keys=sort_keys, default=default),
     "fromyaml": _from_yaml,
     "toyaml": lambda value, _default=None, sort_keys=False: yaml.safe_dump(value, sort_keys=sort_keys),
     "set": lambda values, default=None: set(values) if values is not None else default,
     "zip": lambda *values: list(zip(*values, strict=False)),
+    "set_strict": set,
+    "zip_strict": lambda *values: list(zip(*values, strict=False)),
+    "local_md5": lambda text: hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(),
 }
+
+
+def _as_is(value: object) -> object:
+    return value
+
+
+def _as_native(value: object) -> object:
+    try:
+        return ast.literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError):
+        return value
+
+
+def _as_bool(value: object) -> bool:
+    found = {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(found, bool):
+        raise TemplateError(f"as_bool: {value!r} is not true or false")
+    return found
+
+
+def _as_number(value: object) -> int | float:
+    found = _as_native(value)
+    if not isinstance(found, int | float) or isinstance(found, bool):
+        raise TemplateError(f"as_number: {value!r} is not a number")
+    return found
+
+
+# dbt's filters that give a value of YAML its type. In SQL all is text, and they change nothing.
+YAML_FILTERS: Mapping[str, Callable[[Any], Any]] = {
+    "as_text": str,
+    "as_bool": _as_bool,
+    "as_number": _as_number,
+    "as_native": _as_native,
+}
+SQL_FILTERS: Mapping[str, Callable[[Any], Any]] = dict.fromkeys(YAML_FILTERS, _as_is)
 
 
 def template_names(context: ModelContext) -> dict[str, object]:
     """The names that differ from one rendering to the next."""
+    config = _Callable(context.tell_config, get=context.get_config, require=context.require_config)
     return {
         "ref": context.ref,
         "source": context.source,
-        "config": _Callable(context.tell_config, get=context.get_config, require=context.require_config),
+        "config": config,
+        # What a project's own macro `ref` calls in turn.
+        "builtins": {"ref": context.ref, "source": context.source, "config": config},
         "is_incremental": context.ask_incremental,
         "execute": context.is_executing,
-        "this": context.this,
+        "this": TemplateRelation.of(context.this),
         "schema": context.this.schema,
+        "database": DATABASE,
+        "model": context.model,
+        "graph": context.graph,
     }

@@ -7,15 +7,17 @@ terminal ever gets a control character, and only the live footer needs rich.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
+from fsbuild.errors import Problem
 from fsbuild.report.footer import Footer
-from fsbuild.report.json_lines import JsonLines
+from fsbuild.report.json_lines import JsonLines, LogLines, problem_line
 from fsbuild.report.paint import ansi, plain
 from fsbuild.report.plan import format_plan
 from fsbuild.report.problems import format_problems
@@ -23,7 +25,15 @@ from fsbuild.report.run_text import RunText
 from fsbuild.report.table import format_table
 from fsbuild.values import Event
 
-__all__ = ["format_plan", "format_problems", "format_table", "is_colored", "make_reporter"]
+__all__ = [
+    "format_plan",
+    "format_problems",
+    "format_table",
+    "is_colored",
+    "listen_to_logs",
+    "make_reporter",
+    "tell_problems",
+]
 
 
 @contextmanager
@@ -53,6 +63,28 @@ def make_reporter(
         yield _one_at_a_time(lambda event: footer.tell(event, text.lines(event)))
     finally:
         footer.close()
+
+
+def tell_problems(
+    problems: Sequence[Problem],
+    log_format: Literal["text", "json"],
+    stream: TextIO,
+    *,
+    clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+) -> None:
+    """Tell of what went wrong outside of a run: all problems as one text, or each as a line of JSON."""
+    if log_format == "json":
+        _write(stream, [problem_line(problem, clock()) for problem in problems])
+    else:
+        _write(stream, [format_problems(problems, color=is_colored(stream))])
+
+
+def listen_to_logs(log_format: Literal["text", "json"], verbosity: Literal[-1, 0, 1], stream: TextIO) -> None:
+    """Write what fsbuild logs to a stream: errors (-1), what is worth knowing (0), all (1); of others the warnings."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LogLines() if log_format == "json" else logging.Formatter("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("fsbuild").setLevel({-1: logging.ERROR, 0: logging.INFO, 1: logging.DEBUG}[verbosity])
 
 
 def is_colored(stream: TextIO) -> bool:

@@ -1,5 +1,6 @@
 """Events in, one JSON object on one line for each out: its name, the time, the run, and the fields of its value.
 
+What goes wrong outside of a run is the event `problem`, what is said beside it the event `log`; both have a `level`.
 Each fact is told once: `run_finished` counts the results by status, and does not repeat them. What JSON has no form
 for (times, decimals, NaN) is text.
 """
@@ -9,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from fsbuild.errors import Problem
 from fsbuild.values import Event, NodeFinished, NodeStarted, RunFinished, RunResult, RunStarted
 
 if TYPE_CHECKING:
@@ -38,10 +41,27 @@ class JsonLines:
         """Write an event as one line of JSON, without the line break."""
         if isinstance(event, RunStarted):
             self._run_id = event.run_id
-        time = self._clock().astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        told: dict[str, object] = {"event": _NAMES[type(event)], "time": time, "run_id": self._run_id}
-        told |= {"result": _outcome(event.result)} if isinstance(event, RunFinished) else _fields(event)
-        return json.dumps(told, allow_nan=False)
+        told = {"result": _outcome(event.result)} if isinstance(event, RunFinished) else _fields(event)
+        return _line(_NAMES[type(event)], self._clock(), {"run_id": self._run_id, **told})
+
+
+def problem_line(problem: Problem, now: dt.datetime) -> str:
+    """Write a problem as one line of JSON, with the fields that it has as a part of a node's result."""
+    return _line("problem", now, {"level": "error", **_fields(problem)})
+
+
+class LogLines(logging.Formatter):
+    """Formats what is logged as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record as one line of JSON, without the line break."""
+        said = {"level": record.levelname.lower(), "message": record.getMessage()}
+        return _line("log", dt.datetime.fromtimestamp(record.created, dt.UTC), said)
+
+
+def _line(event: str, now: dt.datetime, told: Mapping[str, object]) -> str:
+    time = now.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return json.dumps({"event": event, "time": time, **told}, allow_nan=False)
 
 
 def _outcome(result: RunResult) -> dict[str, object]:

@@ -1,0 +1,75 @@
+"""A relation as a template handles it: what `ref()`, `source()` and `this` are, with dbt's names and dbt's meanings.
+
+{{ this }}                          "main"."totals"
+{{ this.include(schema=false) }}    "totals"
+{{ this.quote(schema=false) }}      main."totals"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fsbuild.values import Relation, quote
+
+# What DuckDB calls the database that it computes in, and dbt-duckdb that of a target without a file.
+DATABASE = "memory"
+_PARTS = ("database", "schema", "identifier")
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateRelation:
+    """A relation that can be written in parts, with or without quotes; the database is left out unless asked for."""
+
+    schema: str
+    identifier: str
+    shown: frozenset[str] = frozenset({"schema", "identifier"})
+    quoted: frozenset[str] = frozenset(_PARTS)
+
+    @classmethod
+    def of(cls, relation: Relation) -> TemplateRelation:
+        """Make a template's relation of one of ours."""
+        return cls(relation.schema, relation.identifier)
+
+    @property
+    def database(self) -> str:
+        """The database that every relation is in."""
+        return DATABASE
+
+    @property
+    def name(self) -> str:
+        """The identifier."""
+        return self.identifier
+
+    @property
+    def table(self) -> str:
+        """The identifier."""
+        return self.identifier
+
+    def include(
+        self, *, database: bool | None = None, schema: bool | None = None, identifier: bool | None = None
+    ) -> TemplateRelation:
+        """Choose the parts that are written; None leaves a part as it is."""
+        return replace(self, shown=_chosen(self.shown, database, schema, identifier))
+
+    def quote(
+        self, *, database: bool | None = None, schema: bool | None = None, identifier: bool | None = None
+    ) -> TemplateRelation:
+        """Choose the parts that are quoted; None leaves a part as it is."""
+        return replace(self, quoted=_chosen(self.quoted, database, schema, identifier))
+
+    def without_identifier(self) -> TemplateRelation:
+        """Leave out the identifier."""
+        return self.include(identifier=False)
+
+    def render(self) -> str:
+        """Write the relation, as printing it does."""
+        return str(self)
+
+    def __str__(self) -> str:
+        parts = ((part, str(getattr(self, part))) for part in _PARTS if part in self.shown)
+        return ".".join(quote(name) if part in self.quoted else name for part, name in parts)
+
+
+def _chosen(before: frozenset[str], *wishes: bool | None) -> frozenset[str]:
+    wanted = dict(zip(_PARTS, wishes, strict=True))
+    return frozenset(part for part in _PARTS if (part in before if wanted[part] is None else wanted[part]))
