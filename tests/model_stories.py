@@ -26,7 +26,7 @@ from tests.model_grammar import Relation, Writer
 
 Bag = Counter[tuple[object, ...]]
 
-AUTO = "materialized='table'"
+AUTO = "materialized='incremental', incremental_strategy='auto'"
 _TABLE_IN_TEXT = re.compile(r"\{\{ (source|ref)\((?:'raw', )?'(\w+)'\) \}\}")
 _SHOWN = 8
 

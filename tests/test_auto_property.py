@@ -17,7 +17,7 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import HealthCheck, event, given, settings
 
-from fsbuild import Project, RunOptions, Selection
+from fsbuild import Project
 from fsbuild.errors import CompileError, FsbuildError
 from tests.auto_cases import BATCHES, EITHER, PROVABLE, ROWS, UNPROVABLE, Case
 from tests.conftest import write_files
@@ -69,11 +69,11 @@ class Player:
         """Do what a step says after its commits; return whether everything ran and was checked."""
         model = self.story.models[step.number]
         table = self.root / "lake/main" / model.name
-        options = RunOptions()
+        full_refresh = False
         if step.then == "nothing":
             return False
         if step.then == "run one":
-            self.run(Selection([model.name]))
+            self.run(model.name)
             return False
         if step.then == "lose target":
             shutil.rmtree(self.root / "target", ignore_errors=True)
@@ -84,22 +84,22 @@ class Player:
         elif step.then == "as table" and model.kind == "auto":
             write_files(self.root, model.file(kind="table"))
         elif step.then == "full refresh":
-            options = RunOptions(full_refresh=True)
-        self.run_and_check(options, is_plain=is_plain)
+            full_refresh = True
+        self.run_and_check(is_plain=is_plain, full_refresh=full_refresh)
         write_files(self.root, model.file())
         return step.then != "as table"
 
-    def run(self, selection: Selection | None = None, options: RunOptions | None = None) -> dict[str, str]:
+    def run(self, select: str = "", *, full_refresh: bool = False) -> dict[str, str]:
         try:
-            result = Project(self.root).run(selection, options)
+            result = Project(self.root).run(select=select, full_refresh=full_refresh)
         except FsbuildError as exc:
             raise AssertionError(f"{exc}\n\n{self.tell(self.story.models)}") from exc
         problems = "\n".join(f"{node.name}: {node.status} {node.message}" for node in result.results)
         assert result.is_success, f"{problems}\n\n{self.tell(self.story.models)}"
         return {node.name: node.status for node in result.results if node.kind in ("table", "incremental")}
 
-    def run_and_check(self, options: RunOptions | None = None, *, is_plain: bool) -> None:
-        self.run(options=options)
+    def run_and_check(self, *, is_plain: bool, full_refresh: bool = False) -> None:
+        self.run(full_refresh=full_refresh)
         expected = expected_bags(self.story.models, {name: table.present() for name, table in self.tables.items()})
         for model in self.story.models:
             if model.kind not in ("auto", "table"):

@@ -301,7 +301,7 @@ sources:
             "models/more.sql": "{{ config(materialized='table') }}\nselect id from {{ source('raw', 'more') }}\n",
         }
     )
-    Project(root).run(Selection(["totals"]))
+    Project(root).run(select="totals")
 
     result = statuses(Project(root).build())
 

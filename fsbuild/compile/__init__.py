@@ -59,6 +59,7 @@ def compile_models(
         inputs[one.unique_id] = Input(one.unique_id, one.relation, one.columns)
         reads.add_table(one.unique_id, one.relation, one.columns)
     problems: list[Problem] = []
+    unproven: list[Problem] = []
     compiled: list[CompiledModel] = []
     for model in models:
         if any(parent not in inputs for parent in model.depends_on):
@@ -71,9 +72,9 @@ def compile_models(
         inputs[model.unique_id] = Input(model.unique_id, model.relation, bound.columns)
         if not problems:
             one_compiled = _read_model(bound, parents, binder.volatile_functions)
-            compiled.append(reads.with_maintenance(one_compiled, problems))
-    if problems:
-        raise CompileError(problems)
+            compiled.append(reads.with_maintenance(one_compiled, unproven))
+    if problems or unproven:
+        raise CompileError([*problems, *unproven])
     return tuple(compiled)
 
 
