@@ -312,7 +312,7 @@ class Project:
 def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
     from fsbuild.select import select_nodes
 
-    wanted, unwanted = (words.split() if isinstance(words, str) else words for words in (select, exclude))
+    wanted, unwanted = ([words] if isinstance(words, str) else words for words in (select, exclude))
     selected = select_nodes(draft.graph, wanted, unwanted)
     for selector in selected.unmatched:
         log.warning("the selector '%s' matches nothing", selector)

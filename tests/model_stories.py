@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -111,17 +111,32 @@ def projects(draw: st.DrawFn, clean: frozenset[str], number: int, depth: int) ->
     ]
     models: list[Model] = []
     refs: list[Relation] = []
-    for at in range(number):
-        kind = draw(st.sampled_from(("auto", "view", "table", "ephemeral"))) if at < number // 3 else "auto"
-        writer = Writer(Words(draw), [*sources, sources[0], *refs])
-        query = writer.model(draw(st.integers(0, 1)) if at < number // 3 else draw(st.integers(min(1, depth), depth)))
-        is_keyed = bool(query.key) and draw(st.integers(0, 9)) < 6
-        # A name in quotes is written without them in the configuration.
-        key = tuple(sorted(name.strip('"') for name in query.key)) if is_keyed else ()
-        models.append(Model(f"m{at}", kind, query.text, key))
-        if query.rows <= 40 and at < number - 2:
-            refs.append(Relation(f"{{{{ ref('m{at}') }}}}", query.columns, query.key, query.rows))
+    with duckdb.connect() as planner:
+        _load(planner, {name: given.schema.empty_table() for name, given in INPUTS.items()})
+        for at in range(number):
+            kind = draw(st.sampled_from(("auto", "view", "table", "ephemeral"))) if at < number // 3 else "auto"
+            levels = st.integers(0, 1) if at < number // 3 else st.integers(min(1, depth), depth)
+            query = Writer(Words(draw), [*sources, sources[0], *refs]).model(draw(levels))
+            if not _is_planned(planner, Model(f"m{at}", kind, query.text)):
+                simple = f"select id, k, g, x\nfrom {sources[0].text}"
+                query = replace(sources[0], text=simple, columns=sources[0].columns[:4])
+                planner.execute(f"create table main.m{at} as {oracle_sql(simple)}")
+            is_keyed = bool(query.key) and draw(st.integers(0, 9)) < 6
+            # A name in quotes is written without them in the configuration.
+            key = tuple(sorted(name.strip('"') for name in query.key)) if is_keyed else ()
+            models.append(Model(f"m{at}", kind, query.text, key))
+            if query.rows <= 40 and at < number - 2:
+                refs.append(Relation(f"{{{{ ref('m{at}') }}}}", query.columns, query.key, query.rows))
     return tuple(models)
+
+
+def _is_planned(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    """Whether DuckDB can plan a model: a few correlated subqueries are beyond it."""
+    try:
+        connection.execute(f"create table main.{model.name} as {oracle_sql(model.sql)}")
+    except duckdb.NotImplementedException:
+        return False
+    return True
 
 
 # --- the oracle ------------------------------------------------------------------------------------------------------
@@ -142,10 +157,8 @@ def expected_bags(models: Sequence[Model], tables: Mapping[str, pa.Table]) -> di
 
 def _evaluate(models: Sequence[Model], tables: Mapping[str, pa.Table], setting: str) -> dict[str, Bag]:
     with duckdb.connect() as connection:
-        connection.execute(f"set {setting}; create schema raw")
-        for name, rows in tables.items():
-            connection.register("given", rows)
-            connection.execute(f"create table raw.{name} as from given")
+        connection.execute(f"set {setting}")
+        _load(connection, tables)
         bags = {}
         for model in models:
             connection.execute(f"create table main.{model.name} as {oracle_sql(model.sql)}")
@@ -156,6 +169,13 @@ def _evaluate(models: Sequence[Model], tables: Mapping[str, pa.Table], setting: 
                 assert not connection.execute(none).fetchall(), f"the test's own key is none: {key}\n{model.sql}"
             bags[model.name] = bag(connection.execute(f"from main.{model.name}").fetchall())
         return bags
+
+
+def _load(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> None:
+    connection.execute("create schema raw")
+    for name, rows in tables.items():
+        connection.register("given", rows)
+        connection.execute(f"create table raw.{name} as from given")
 
 
 def oracle_sql(sql: str) -> str:

@@ -73,7 +73,7 @@ class Player:
         if step.then == "nothing":
             return False
         if step.then == "run one":
-            self.run(model.name)
+            self.run([model.name])
             return False
         if step.then == "lose target":
             shutil.rmtree(self.root / "target", ignore_errors=True)
@@ -89,7 +89,7 @@ class Player:
         write_files(self.root, model.file())
         return step.then != "as table"
 
-    def run(self, select: str = "", *, full_refresh: bool = False) -> dict[str, str]:
+    def run(self, select: Sequence[str] = (), *, full_refresh: bool = False) -> dict[str, str]:
         try:
             result = Project(self.root).run(select=select, full_refresh=full_refresh)
         except FsbuildError as exc:
@@ -171,7 +171,11 @@ def test_generated_models_are_kept_incrementally() -> None:
 
     @given(stories(depth=1))
     @settings(
-        max_examples=6 * BUDGET, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=12 * BUDGET,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
     def play(story: Story) -> None:
         _play(story, ways)
