@@ -108,6 +108,10 @@ class NoChangesError(FsbuildError):
     """What changed in a table between two versions cannot be told; the message says why."""
 
 
+class EvolutionError(FsbuildError):
+    """A table cannot go on with the columns that its query has now."""
+
+
 class ConflictError(FsbuildError):
     """Another writer changed a table between our read and our commit; nothing was written."""
 

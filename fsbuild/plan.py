@@ -7,16 +7,19 @@ everything that it reads, and the very versions of its inputs are those that its
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fsbuild.errors import Problem, UsageError
-from fsbuild.values import Action, Check, CompiledModel, Maintenance, Plan, Seed, Step, TableState
+from fsbuild.evolution import Evolution, evolve
+from fsbuild.values import Action, Check, ColumnType, CompiledModel, Maintenance, Plan, Seed, Step, TableState
 
 INLINED = frozenset({"view", "ephemeral"})
 # When rows are checked: never (dbt's `run`), when they or their checks change, or in every run (`build`).
 Checking = Literal["never", "changes", "always"]
+_REDEFINED = "its SQL, columns or configuration changed"
 # A model's fingerprint is `own.parents.increment.checks`, a seed's `own.checks`.
 _INCREMENT = 2
 
@@ -127,22 +130,36 @@ class _Planner:
         state = self.situation.states.get(unique_id)
         if state is None:
             return Step(unique_id, "create", "there is no table yet", fingerprint)
-        rebuild = _rebuild_reason(model, state, fingerprint, full_refresh=unique_id in self.refreshed)
+        return self._table_step(model, state, fingerprint)
+
+    def _table_step(self, model: CompiledModel, state: TableState, fingerprint: str) -> Step:
+        """Decide about a table that is there."""
+        unique_id, config = model.unique_id, model.rendered.config
         is_increment = config.materialized == "incremental"
-        if rebuild is not None and not (is_increment and config.full_refresh is False):
+        rebuild = _rebuild_reason(model, state, fingerprint, full_refresh=unique_id in self.refreshed)
+        evolution = _evolution(model, state) if is_increment else None
+        columns = evolution.columns if evolution is not None else ()
+        due: str | None = None
+        is_conditional = False
+        if rebuild == _REDEFINED and evolution is not None:
+            due = f"its columns changed: {evolution.change}"
+            if evolution.refusal is not None:
+                due = f"its columns changed ({evolution.change}), and {evolution.refusal}"
+                return Step(unique_id, "refuse", due, fingerprint)
+        elif rebuild is not None and not (is_increment and config.full_refresh is False):
             return Step(unique_id, "replace", rebuild, fingerprint)
-        if rebuild is not None:
-            due: str | None = f"{rebuild}, but full_refresh is false"
-            is_conditional = False
+        elif rebuild is not None:
+            due = f"{rebuild}, but full_refresh is false"
         else:
             due, is_conditional = self._due_reason(model, state, fingerprint)
         if due is None:
-            return self._kept(unique_id, checks, state, fingerprint, "nothing that it reads has changed")
-        has_new_checks = self._has_new_checks(fingerprint, state)
-        if is_increment and config.strategy == "auto":
-            return self._auto_step(model, state, Step(unique_id, "increment", due, fingerprint, is_conditional))
+            return self._kept(
+                unique_id, model.rendered.model.checks, state, fingerprint, "nothing that it reads has changed"
+            )
         action: Action = "increment" if is_increment else "replace"
-        return Step(unique_id, action, due, fingerprint, is_conditional, has_new_checks)
+        has_new_checks = self._has_new_checks(fingerprint, state)
+        step = Step(unique_id, action, due, fingerprint, is_conditional, has_new_checks, columns)
+        return self._auto_step(model, state, step) if is_increment and config.strategy == "auto" else step
 
     def _auto_step(self, model: CompiledModel, state: TableState, step: Step) -> Step:
         """Run an increment in full where that it equals a full refresh is not proven, and say why."""
@@ -158,11 +175,11 @@ class _Planner:
                 why = f"{shown} has changed, and {problem}"
             if why is not None:
                 break
-        is_new = self._has_new_checks(step.fingerprint, state)
         if why is None:
-            reason = f"{step.reason}; the rows it affects are found by ({', '.join(maintenance.key)})"
-            return replace(step, reason=reason, has_new_checks=is_new)
-        return replace(step, action="replace", reason=f"{why}: in full", has_new_checks=is_new)
+            return replace(
+                step, reason=f"{step.reason}; the rows it affects are found by ({', '.join(maintenance.key)})"
+            )
+        return replace(step, action="replace", reason=f"{why}: in full")
 
     def _kept(self, unique_id: str, checks: Sequence[Check], state: TableState, fingerprint: str, reason: str) -> Step:
         """Leave a table as it is; its rows are looked at again where the checks are new or a command asks for it."""
@@ -271,8 +288,17 @@ def _rebuild_reason(model: CompiledModel, state: TableState, fingerprint: str, *
         return f"another program changed its table ({state.changed_by})"
     if _definition(state.fingerprint) != _definition(fingerprint):
         is_own = _part(fingerprint, 0) != _part(state.fingerprint, 0)
-        return "its SQL, columns or configuration changed" if is_own else "a model that it reads was redefined"
+        return _REDEFINED if is_own else "a model that it reads was redefined"
     return None
+
+
+def _evolution(model: CompiledModel, state: TableState) -> Evolution | None:
+    """How a table goes on whose model has other columns; None where it has not, or is computed in full anyway."""
+    config = model.rendered.config
+    if config.strategy == "auto" or "columns" not in state.extra:
+        return None
+    present = [ColumnType(name, kind) for name, kind in json.loads(state.extra["columns"])]
+    return evolve(config.on_schema_change, present, model.columns)
 
 
 def _definition(fingerprint: str) -> str:

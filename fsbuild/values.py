@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 ResourceType = Literal["model", "seed", "source"]
 Severity = Literal["error", "warn"]
-Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "keep"]
-Strategy = Literal["auto", "merge", "append"]
+Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "keep", "refuse"]
+SchemaChange = Literal["fail", "append_new_columns", "sync_all_columns"]
+Strategy = Literal["auto", "merge", "append", "delete+insert", "insert_overwrite"]
 Status = Literal["success", "unchanged", "warn", "error", "skipped", "pass", "fail"]
 
 
@@ -138,6 +139,29 @@ class ModelConfig:
     )
     unique_key: tuple[str, ...] = field(
         default=(), metadata={"doc": "the columns that identify a row; a merge updates the row that has the same key"}
+    )
+    merge_update_columns: tuple[str, ...] = field(
+        default=(), metadata={"doc": "`merge`: the columns that an update sets; all where there are none"}
+    )
+    merge_exclude_columns: tuple[str, ...] = field(
+        default=(), metadata={"doc": "`merge`: the columns that an update leaves as they are"}
+    )
+    incremental_predicates: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "`merge`: SQL about `DBT_INTERNAL_DEST` that all rows to be updated meet, so that fewer are read"
+        },
+    )
+    sequence_by: str | None = field(
+        default=None,
+        metadata={"doc": "`merge`: the column by which a row that is there is newer than one that comes late"},
+    )
+    deleted_when: str | None = field(
+        default=None, metadata={"doc": "`merge`: SQL about a row that says that its key is to be deleted"}
+    )
+    on_schema_change: SchemaChange = field(
+        default="fail",
+        metadata={"doc": "what an increment does when its columns are others: `append_new_columns` keeps the old too"},
     )
     full_refresh: bool | None = field(
         default=None,
@@ -419,6 +443,8 @@ class Step:
     is_conditional: bool = False
     # Whether the rows that are published already have to pass the checks anew.
     has_new_checks: bool = False
+    # The columns with which the table goes on, where they are others than it has.
+    columns: tuple[ColumnType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

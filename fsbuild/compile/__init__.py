@@ -7,14 +7,14 @@ canonical form and its column lineage. All problems of all models are collected 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fsbuild.compile.binding import Binder, bind_sql
 from fsbuild.compile.columns import column_problems, increment_problems
 from fsbuild.compile.reads import Reads
 from fsbuild.compile.text import fingerprint, select_stored, strip, text_fingerprint, tokenize, volatile_calls
-from fsbuild.errors import BindError, CompileError, Problem
+from fsbuild.errors import BindError, CompileError, Place, Problem
 from fsbuild.lineage import Input, trace_lineage
 from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel
 
@@ -112,7 +112,19 @@ def _bind_model(model: RenderedModel, binder: Binder, compiled: str, problems: l
         increment = bind_sql(model.incremental_sql, model, binder, compiled, problems)
         binder.undeclare(model.relation)
         problems.extend(increment_problems(model, columns, increment) if increment else ())
+    if model.config.deleted_when is not None and not found:
+        problems.extend(_condition_problems(model, binder))
     return None if _has_duplicates(full) else _Bound(model, columns, full, increment)
+
+
+def _condition_problems(model: RenderedModel, binder: Binder) -> Iterator[Problem]:
+    """What the engine has against `deleted_when`."""
+    text = strip(model.sql.text, tokenize(model.sql.text))
+    try:
+        binder.columns_of(f"SELECT CAST(({model.config.deleted_when}) AS BOOLEAN) FROM (\n{text}\n)")
+    except BindError as exc:
+        hint = "write a condition on the model's columns, for example: deleted_when=\"status = 'gone'\""
+        yield Problem(f"deleted_when: {exc.message.splitlines()[0]}", Place(model.model.path), hint=hint)
 
 
 def _declare(bound: _Bound, binder: Binder) -> None:
@@ -134,13 +146,18 @@ def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]
     text, tokens = bound.model.sql.text, tokenize(bound.model.sql.text)
     increment = bound.model.incremental_sql.text if bound.model.incremental_sql else None
     query = strip(text, tokens)
+    select, incremental_select = select_stored(text, tokens, bound.full) if bound.is_table else query, None
+    if increment is not None and bound.increment is not None:
+        incremental_select = select_stored(increment, tokenize(increment), bound.increment)
+    if (condition := bound.model.config.deleted_when) is not None:
+        # An increment needs the rows that delete; a table that is written as a whole does without them.
+        incremental_select = incremental_select or select
+        select = f"SELECT * FROM (\n{select}\n) WHERE NOT coalesce(({condition}), false)"
     return CompiledModel(
         rendered=bound.model,
         columns=bound.columns,
-        select=select_stored(text, tokens, bound.full) if bound.is_table else query,
-        incremental_select=select_stored(increment, tokenize(increment), bound.increment)
-        if increment is not None and bound.increment is not None
-        else None,
+        select=select,
+        incremental_select=incremental_select,
         fingerprint=fingerprint(bound.model, bound.columns, tokens),
         lineage=trace_lineage(query, inputs, bound.columns),
         volatile=volatile_calls(tokens, volatile),

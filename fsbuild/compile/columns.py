@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fsbuild.errors import Place, Problem, suggest
-from fsbuild.values import BoundColumn, ColumnType, RenderedModel
+from fsbuild.values import BoundColumn, ColumnType, ModelConfig, RenderedModel
 
 
 def column_problems(model: RenderedModel, bound: Sequence[BoundColumn]) -> Iterator[Problem]:
@@ -30,14 +30,32 @@ def column_problems(model: RenderedModel, bound: Sequence[BoundColumn]) -> Itera
         "partition_by": config.partition_by,
         "event_time": [config.event_time] if config.event_time else [],
         "known_time": [config.known_time] if config.known_time else [],
+        "sequence_by": [config.sequence_by] if config.sequence_by else [],
+        "merge_update_columns": config.merge_update_columns,
+        "merge_exclude_columns": config.merge_exclude_columns,
     }
     for role, names in roles.items():
         for name in names:
             if name.lower() not in seen:
                 message = f"{role} column '{name}' is not a column of the model"
                 yield Problem(message, place, hint=suggest(name, seen.values()))
-    if config.materialized == "incremental" and config.strategy == "merge" and not config.unique_key:
-        yield Problem("incremental_strategy 'merge' needs a unique_key", place, hint="config(unique_key='id')")
+    if config.materialized == "incremental":
+        yield from _strategy_problems(config, place)
+
+
+def _strategy_problems(config: ModelConfig, place: Place) -> Iterator[Problem]:
+    """What a strategy lacks, and what is set that it does not know."""
+    strategy = config.strategy
+    if strategy in ("merge", "delete+insert") and not config.unique_key:
+        yield Problem(f"incremental_strategy '{strategy}' needs a unique_key", place, hint="config(unique_key='id')")
+    if strategy == "insert_overwrite" and not config.partition_by:
+        hint = "config(partition_by='day')"
+        yield Problem("incremental_strategy 'insert_overwrite' needs partition_by", place, hint=hint)
+    rules = ("merge_update_columns", "merge_exclude_columns", "incremental_predicates", "sequence_by", "deleted_when")
+    for name in rules:
+        if strategy != "merge" and getattr(config, name):
+            hint = "config(incremental_strategy='merge'), or leave it out"
+            yield Problem(f"{name} is for the strategy 'merge', and this is '{strategy}'", place, hint=hint)
 
 
 def increment_problems(

@@ -77,6 +77,7 @@ def fingerprint(model: RenderedModel, columns: Sequence[ColumnType], tokens: Seq
         "strategy": config.strategy if config.materialized == "incremental" else None,
         "unique_key": config.unique_key,
         "partition_by": config.partition_by,
+        "deleted_when": config.deleted_when,
         "relation": str(model.relation),
         "columns": [(column.name, column.type) for column in columns],
         "sql": _canonical(tokens, model.sql.text),

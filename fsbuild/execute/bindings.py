@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fsbuild.errors import Problem, UsageError
 from fsbuild.execute.work import Tools, Work, describe
-from fsbuild.values import CompiledModel, Relation, TableState, staged_relation
+from fsbuild.values import ColumnType, CompiledModel, Relation, TableState, quote, staged_relation
 
 
 @dataclass(slots=True)
@@ -55,11 +55,20 @@ class Bindings:
             self.bound.add(unique_id)
             return relation
 
-    def bind_present(self, unique_id: str) -> Relation:
-        """Make the present version of a table that is about to be changed readable under its name."""
+    def bind_present(self, unique_id: str, columns: Sequence[ColumnType] = ()) -> Relation:
+        """Make the present version of a table that is about to be changed readable under its name.
+
+        With `columns`, it has these: what the table lacks is NULL.
+        """
+        relation, warehouse = self.relation(unique_id), self.tools.warehouse
         with self.lock:
-            relation = self.relation(unique_id)
-            self.tools.warehouse.bind_table(relation, self.uri(unique_id), self.work.states[unique_id].version)
+            if not columns:
+                warehouse.bind_table(relation, self.uri(unique_id), self.work.states[unique_id].version)
+                return relation
+            table = staged_relation(f"{unique_id} present")
+            warehouse.bind_table(table, self.uri(unique_id), self.work.states[unique_id].version)
+            present = {column.name.lower() for column in warehouse.columns(f"SELECT * FROM {table}")}
+            warehouse.bind_query(relation, f"SELECT {in_columns(columns, present)} FROM {table}")
         return relation
 
     def relation(self, unique_id: str) -> Relation:
@@ -120,6 +129,14 @@ class Bindings:
             self.bound.difference_update(unread, (n for n in models if unread and _is_inlined(models[n])))
         for name in unread:
             self.tools.warehouse.drop(staged_relation(name))
+
+
+def in_columns(columns: Sequence[ColumnType], present: Collection[str]) -> str:
+    """Select columns by their types; those that are not `present` (in small letters) as NULL."""
+    return ", ".join(
+        f"CAST({quote(c.name) if c.name.lower() in present else 'NULL'} AS {c.type}) AS {quote(c.name)}"
+        for c in columns
+    )
 
 
 def _is_inlined(model: CompiledModel) -> bool:

@@ -38,6 +38,18 @@ def refuse_bad_keys(rows: Callable[[str], list[dict[str, object]]], relation: st
         raise KeyViolationError(problems)
 
 
+def refuse_rows_beyond(rows: Callable[[str], list[dict[str, object]]], query: str) -> None:
+    """Refuse a merge whose `incremental_predicates` leave out rows that it has to update: `query` selects their keys.
+
+    Raises:
+        KeyViolationError: with some of the keys.
+    """
+    found = rows(f"SELECT *, count(*) OVER () AS fsbuild_count FROM ({query}) LIMIT {_SAMPLE_ROWS}")
+    if found:
+        hint = "widen the predicates, or leave them out: Delta skips files by the keys in any case"
+        raise KeyViolationError(_key_problem("keys whose row does not meet incremental_predicates", found, hint))
+
+
 def _key_problem(what: str, sample: Sequence[Mapping[str, object]], hint: str) -> Problem:
     count = sample[0]["fsbuild_count"]
     shown = (", ".join(f"{k}={v}" for k, v in row.items() if k != "fsbuild_count") for row in sample)

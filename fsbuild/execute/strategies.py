@@ -6,10 +6,12 @@ staged rows and the present version of the table, which is the version that the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fsbuild.execute.keys import refuse_rows_beyond
 from fsbuild.execute.work import Warehouse
 from fsbuild.values import (
     Append,
@@ -61,6 +63,9 @@ class Entry:
 class Strategy(Protocol):
     """How staged rows enter a table."""
 
+    def checked(self) -> str:
+        """The rows that come to the table, as a relation."""
+
     def whole(self) -> str:
         """The rows that the table will have, as a relation."""
 
@@ -73,6 +78,10 @@ class Overwriting:
     """The staged rows are the table."""
 
     target: Target
+
+    def checked(self) -> str:
+        """The staged rows."""
+        return str(self.target.staged)
 
     def whole(self) -> str:
         """The staged rows."""
@@ -88,6 +97,10 @@ class Appending:
     """The staged rows are added."""
 
     target: Target
+
+    def checked(self) -> str:
+        """The staged rows."""
+        return str(self.target.staged)
 
     def whole(self) -> str:
         """The table's rows, and the staged ones."""
@@ -106,13 +119,14 @@ class Merging:
     target: Target
     warehouse: Warehouse
 
+    def checked(self) -> str:
+        """The staged rows."""
+        return str(self.target.staged)
+
     def whole(self) -> str:
         """The table's rows with other keys, and the staged ones."""
-        target = self.target
-        on = ", ".join(quote(name) for name in target.key)
-        return (
-            f"(SELECT {target.names} FROM {target.relation} ANTI JOIN {target.staged} USING ({on}) "
-            f"UNION ALL SELECT {target.names} FROM {target.staged})"
+        return _without_keys_of(
+            self.target, str(self.target.staged), f"SELECT {self.target.names} FROM {self.checked()}"
         )
 
     def entry(self, count: int) -> Entry:
@@ -122,19 +136,114 @@ class Merging:
 
 
 @dataclass(frozen=True, slots=True)
-class Maintaining:
-    """The staged rows are all that the table shall have for the keys that changes affect: strategy `auto`.
+class ResolvedMerging:
+    """A merge with rules: what each staged row does to the table is resolved first, against its present version.
 
-    Only what differs is written. Rows are told apart by the table's unique key; where it has none, by the affected
-    key: then all rows of a key are replaced where one of them differs.
+    A row that is older than the one with its key, by `sequence_by`, does nothing. One for which `deleted_when` holds
+    deletes. An update sets only some of the columns.
     """
 
     target: Target
-    affected: tuple[str, ...]
     warehouse: Warehouse
+    rules: MergeRules
+
+    def checked(self) -> str:
+        """The rows as they are going to be."""
+        return f"(SELECT {self.target.names} FROM {self._resolved()} WHERE fsbuild_op = 'upsert')"
 
     def whole(self) -> str:
-        """The table's rows with keys that are not affected, and the staged ones."""
+        """The table's rows with other keys, and the resolved ones."""
+        return _without_keys_of(self.target, str(self._resolved()), f"SELECT * FROM {self.checked()}")
+
+    def entry(self, count: int) -> Entry:
+        """The rows that do something."""
+        del count
+        resolved, target = self._resolved(), self.target
+        (found,) = self.warehouse.rows(f"SELECT count(*) AS n FROM {resolved}")
+        literals = bounds(self.warehouse, resolved, target.key, target.columns)
+        write = Upsert(target.key, literals, self.rules.predicates("t", "s"), has_ops=True)
+        return Entry(write, f"SELECT * FROM {resolved}", int(str(found["n"])))
+
+    def resolve(self) -> None:
+        """Keep what each staged row does; refuse rows that are there and do not meet the predicates.
+
+        Raises:
+            KeyViolationError: a merge by these predicates would write a second row for a key.
+        """
+        target, rules = self.target, self.rules
+        on = " AND ".join(f"s.{quote(name)} = t.{quote(name)}" for name in target.key)
+        deleted = f"coalesce(({rules.deleted_when}), false)" if rules.deleted_when else "false"
+        stale = "false"
+        if rules.sequence_by is not None:
+            mine, present = f"s.{quote(rules.sequence_by)}", f"t.{quote(rules.sequence_by)}"
+            stale = f"{present} IS NOT NULL AND ({mine} IS NULL OR {mine} < {present})"
+        is_there = f"t.{quote(target.key[0])} IS NOT NULL"
+        values = ", ".join(
+            f"s.{quote(c.name)}"
+            if rules.updates(c.name) or c.name in target.key
+            else f"CASE WHEN {is_there} THEN t.{quote(c.name)} ELSE s.{quote(c.name)} END AS {quote(c.name)}"
+            for c in target.columns
+        )
+        self.warehouse.keep(
+            self._resolved(),
+            f"SELECT {values}, CASE WHEN s.fsbuild_deleted THEN 'delete' ELSE 'upsert' END AS fsbuild_op "
+            f"FROM (SELECT *, {deleted} AS fsbuild_deleted FROM {target.staged}) AS s "
+            f"LEFT JOIN {target.relation} AS t ON {on} "
+            f"WHERE NOT ({is_there} AND {stale}) AND ({is_there} OR NOT s.fsbuild_deleted)",
+        )
+        if conditions := rules.predicates("t", "s"):
+            met = " AND ".join(f"({condition})" for condition in conditions)
+            refuse_rows_beyond(
+                self.warehouse.rows,
+                f"SELECT {', '.join(f's.{quote(name)}' for name in target.key)} FROM {self._resolved()} AS s "
+                f"JOIN {target.relation} AS t ON {on} WHERE NOT coalesce({met}, false)",
+            )
+
+    def _resolved(self) -> Relation:
+        return staged_relation(f"{self.target.unique_id} resolved")
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRules:
+    """What a merge has to observe beside the key."""
+
+    updated: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    sequence_by: str | None = None
+    deleted_when: str | None = None
+
+    def updates(self, name: str) -> bool:
+        """Whether an update sets a column."""
+        updated, kept = ({one.lower() for one in names} for names in (self.updated, self.kept))
+        return name.lower() not in kept and (not updated or name.lower() in updated)
+
+    def predicates(self, target: str, rows: str) -> tuple[str, ...]:
+        """The conditions, with names for the table and the rows in the place of dbt's."""
+        return tuple(
+            re.sub(r"(?i)\bDBT_INTERNAL_SOURCE\b", rows, re.sub(r"(?i)\bDBT_INTERNAL_DEST\b", target, condition))
+            for condition in self.conditions
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """The staged rows are all that the table shall have for some keys: `delete+insert`, `insert_overwrite`, `auto`.
+
+    The keys are in `keys_relation`, for the columns `keys` of the table. Only what differs is written. Rows are told
+    apart by the table's unique key; where it has none, all rows of a key are replaced where one of them differs.
+    """
+
+    target: Target
+    keys: tuple[str, ...]
+    warehouse: Warehouse
+
+    def checked(self) -> str:
+        """The staged rows."""
+        return str(self.target.staged)
+
+    def whole(self) -> str:
+        """The table's rows with other keys, and the staged ones."""
         target = self.target
         return f"({self._present('ANTI')} UNION ALL SELECT {target.names} FROM {target.staged})"
 
@@ -142,11 +251,10 @@ class Maintaining:
         """Write the rows that are new, other, or gone."""
         del count  # most of the staged rows are in the table already
         target, warehouse = self.target, self.warehouse
-        identity = target.key or self.affected
+        identity = target.key or self.keys
         named = ", ".join(quote(name) for name in identity)
-        present = self._present("SEMI")
-        new = f"SELECT {target.names} FROM {target.staged}"
-        differing = keys_relation(f"{target.unique_id} differing")
+        present, new = self._present("SEMI"), f"SELECT {target.names} FROM {target.staged}"
+        differing = staged_relation(f"{target.unique_id} differing")
         warehouse.keep(
             differing,
             f"WITH present AS ({present}), differing AS ((FROM present EXCEPT ALL {new}) UNION ALL "
@@ -166,17 +274,48 @@ class Maintaining:
         (removed,) = warehouse.rows(f"SELECT count(*) AS n {gone}")
         write = Upsert(identity, bounds(warehouse, differing, identity, target.columns), has_ops=True)
         sql = f"SELECT *, '{how}' AS fsbuild_op FROM ({written}) UNION ALL SELECT {nothing}, 'delete' {gone}"
-        rows = int(str(found["n"]))
-        return Entry(write, sql, rows or int(str(removed["n"])))
+        return Entry(write, sql, int(str(found["n"])) or int(str(removed["n"])))
 
     def _present(self, join: str) -> str:
-        """The table's rows that have an affected key, or those that have none."""
+        """The table's rows that have one of the keys, or those that have none."""
         on = " AND ".join(
-            f"k.{quote(f'k{at}')} IS NOT DISTINCT FROM t.{quote(name)}" for at, name in enumerate(self.affected)
+            f"k.{quote(f'k{at}')} IS NOT DISTINCT FROM t.{quote(name)}" for at, name in enumerate(self.keys)
         )
         names = ", ".join(f"t.{quote(column.name)}" for column in self.target.columns)
         keys = keys_relation(self.target.unique_id)
         return f"SELECT {names} FROM {self.target.relation} AS t {join} JOIN {keys} AS k ON {on}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """Another strategy, on a table whose columns change: all of its rows are written anew, in the same commit."""
+
+    target: Target
+    inner: Strategy
+
+    def checked(self) -> str:
+        """What comes to the table."""
+        return self.inner.checked()
+
+    def whole(self) -> str:
+        """What the table will have."""
+        return self.inner.whole()
+
+    def entry(self, count: int) -> Entry:
+        """All rows."""
+        return Entry(Overwrite(), f"SELECT {self.target.names} FROM {self.whole()}", count)
+
+
+def keys_of_staged(target: Target, keys: Sequence[str]) -> str:
+    """The query for the keys that the staged rows have, as `Replacing` wants them."""
+    named = ", ".join(f"{quote(name)} AS {quote(f'k{at}')}" for at, name in enumerate(keys))
+    return f"SELECT DISTINCT {named} FROM {target.staged}"
+
+
+def _without_keys_of(target: Target, rows: str, added: str) -> str:
+    """The table's rows whose key is not among `rows`, and what is added."""
+    on = ", ".join(quote(name) for name in target.key)
+    return f"(SELECT {target.names} FROM {target.relation} ANTI JOIN {rows} USING ({on}) UNION ALL {added})"
 
 
 def bounds(

@@ -6,15 +6,27 @@ that were checked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from fsbuild.errors import ConflictError
+from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
-from fsbuild.execute.bindings import Bindings
+from fsbuild.execute.bindings import Bindings, in_columns
 from fsbuild.execute.keys import refuse_bad_keys
-from fsbuild.execute.strategies import Appending, Maintaining, Merging, Overwriting, Strategy, Target
+from fsbuild.execute.strategies import (
+    Appending,
+    MergeRules,
+    Merging,
+    Overwriting,
+    Replacing,
+    ResolvedMerging,
+    Rewriting,
+    Strategy,
+    Target,
+    keys_of_staged,
+)
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
 from fsbuild.values import (
     CheckResult,
@@ -30,12 +42,15 @@ from fsbuild.values import (
     Status,
     Step,
     TableRows,
+    keys_relation,
     quote,
     staged_relation,
 )
 
 # Results up to this size stay in the engine until the nodes that read them are done, and are not read back.
 _KEPT_ROWS = 200_000
+# Strategies by which a row may come beside another one that has its key: all rows are looked at.
+_KEYS_OF_ALL = frozenset({"append", "auto", "insert_overwrite"})
 
 
 @dataclass(slots=True)
@@ -70,6 +85,9 @@ class Execution:
         if step.is_conditional and not self.bindings.changed_inputs(unique_id):
             action = "check" if step.has_new_checks else "keep"
             step = replace(step, reason="its parents published nothing new")
+        if action == "refuse":
+            hint = f"fsbuild run --full-refresh --select {node.name}, or on_schema_change='append_new_columns'"
+            raise EvolutionError(Problem(step.reason, hint=hint))
         if action == "keep":
             return replace(node, status="unchanged", message=step.reason)
         if action == "check":
@@ -105,6 +123,7 @@ class Execution:
                 inputs=state.inputs,
                 expected_version=state.version,
                 rows=0,
+                extra=state.extra,
             )
             version = self.tools.lake.record(self.bindings.relation(step.unique_id), commit)
             self.bindings.remember(step.unique_id, version, keep=False)
@@ -133,20 +152,25 @@ class Execution:
             properties=_table_properties(model),
             partition_by=_as_written(config.partition_by, model.columns),
         )
-        is_incremental = config.materialized == "incremental"
+        # With delete+insert several rows may have one key.
+        has_key = config.materialized == "incremental" and config.strategy != "delete+insert"
         load = _Load(
             unique_id=unique_id,
             sql=model.select,
             commit=commit,
-            key=_as_written(config.unique_key, model.columns) if is_incremental else (),
+            key=_as_written(config.unique_key, model.columns) if has_key else (),
             event_time=config.event_time,
             has_new_checks=step.has_new_checks,
         )
         if step.action != "increment":
             return self._publish(load, node)
-        self.bindings.bind_present(unique_id)
+        self.bindings.bind_present(unique_id, step.columns)
         if config.strategy != "auto":
-            load = replace(load, sql=model.incremental_select or model.select, strategy=config.strategy)
+            load = _increment(load, model)
+            if step.columns:
+                selected = in_columns(step.columns, {column.name.lower() for column in model.columns})
+                is_rewrite = _columns_json(step.columns) != self.work.states[unique_id].extra.get("columns")
+                load = replace(load, sql=f"SELECT {selected} FROM (\n{load.sql}\n)", is_rewrite=is_rewrite)
             return self._publish(load, node)
         affected = find_affected(model, self.bindings)
         if affected.reason is not None:
@@ -154,7 +178,9 @@ class Execution:
         maintenance = model.maintenance or Maintenance()
         node = replace(node, message=f"{affected.count:,} affected keys ({', '.join(maintenance.key)})")
         if not affected.count:
-            version = self.tools.lake.record(model.rendered.relation, self._fenced(commit, 0))
+            version = self.tools.lake.record(
+                model.rendered.relation, replace(self._fenced(commit, 0), extra=self.work.states[unique_id].extra)
+            )
             self.bindings.remember(unique_id, version, keep=False)
             return replace(node, status="success", rows=0, version=version)
         return self._publish(replace(load, sql=maintenance.recompute, strategy="auto", affected=maintenance.key), node)
@@ -185,14 +211,18 @@ class Execution:
         staged = staged_relation(unique_id)
         count = warehouse.keep(staged, load.sql)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
+        if load.key and load.strategy not in _KEYS_OF_ALL:
+            refuse_bad_keys(warehouse.rows, str(staged), load.key)
         strategy = self._strategy(load, columns)
         whole = strategy.whole()
-        if load.key:
-            refuse_bad_keys(warehouse.rows, whole if load.strategy in ("append", "auto") else str(staged), load.key)
+        if load.key and load.strategy in _KEYS_OF_ALL:
+            # A staged row may have the key of one that stays in the table.
+            refuse_bad_keys(warehouse.rows, whole, load.key)
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
             key = load.key or key_of(unique_id, self.work)
-            rows = self._staged_rows(whole if load.has_new_checks else str(staged), columns, key, whole=whole)
+            checked = whole if load.has_new_checks else strategy.checked()
+            rows = self._staged_rows(checked, columns, key, whole=whole)
             results = self._check(unique_id, rows)
         status = _verdict(results, "success", "error")
         if status == "error":
@@ -203,6 +233,7 @@ class Execution:
         names = tuple(column.name for column in columns)
         table_rows = TableRows(lambda: warehouse.stream(entry.sql), names, entry.count)
         commit = self._fenced(load.commit, entry.count, self._event_times(str(staged), load.event_time))
+        commit = replace(commit, extra={**commit.extra, "columns": _columns_json(columns)})
         relation = self.bindings.relation(unique_id)
         version = self.tools.lake.write(entry.write, relation, table_rows, commit)
         with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
@@ -214,10 +245,22 @@ class Execution:
     def _strategy(self, load: _Load, columns: Sequence[ColumnType]) -> Strategy:
         """How a load's rows enter the table."""
         target = Target(load.unique_id, self.bindings.relation(load.unique_id), columns, load.key)
+        strategy = self._plain_strategy(load, target)
+        return Rewriting(target, strategy) if load.is_rewrite else strategy
+
+    def _plain_strategy(self, load: _Load, target: Target) -> Strategy:
+        warehouse = self.tools.warehouse
         if load.strategy == "auto":
-            return Maintaining(target, load.affected, self.tools.warehouse)
+            return Replacing(target, load.affected, warehouse)
+        if load.strategy in ("delete+insert", "insert_overwrite"):
+            warehouse.keep(keys_relation(load.unique_id), keys_of_staged(target, load.affected))
+            return Replacing(target, load.affected, warehouse)
+        if load.rules is not None:
+            merging = ResolvedMerging(target, warehouse, load.rules)
+            merging.resolve()
+            return merging
         if load.strategy == "merge":
-            return Merging(target, self.tools.warehouse)
+            return Merging(target, warehouse)
         return Appending(target) if load.strategy == "append" else Overwriting(target)
 
     def _fenced(self, commit: Commit, rows: int, event_times: tuple[str, str] | None = None) -> Commit:
@@ -272,8 +315,32 @@ class _Load:
     strategy: str = "overwrite"
     key: tuple[str, ...] = ()
     affected: tuple[str, ...] = ()
+    rules: MergeRules | None = None
     event_time: str | None = None
     has_new_checks: bool = False
+    is_rewrite: bool = False
+
+
+def _columns_json(columns: Sequence[ColumnType]) -> str:
+    """Columns as a commit remembers them."""
+    return json.dumps([(column.name, column.type) for column in columns])
+
+
+def _increment(load: _Load, model: CompiledModel) -> _Load:
+    """A load of the rows of an increment, by the strategy that is configured."""
+    config = model.rendered.config
+    load = replace(load, sql=model.incremental_select or model.select, strategy=config.strategy)
+    if config.strategy in ("delete+insert", "insert_overwrite"):
+        keys = config.unique_key if config.strategy == "delete+insert" else config.partition_by
+        return replace(load, affected=_as_written(keys, model.columns))
+    rules = MergeRules(
+        config.merge_update_columns,
+        config.merge_exclude_columns,
+        config.incremental_predicates,
+        config.sequence_by,
+        config.deleted_when,
+    )
+    return replace(load, rules=rules) if rules != MergeRules() else load
 
 
 def _as_written(names: Sequence[str], columns: Sequence[ColumnType]) -> tuple[str, ...]:
