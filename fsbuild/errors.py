@@ -104,6 +104,15 @@ class StoreError(FsbuildError):
     """A table could not be read or written."""
 
 
+class NoChangesError(StoreError):
+    """The log of a table cannot tell which rows changed: `reason` says why."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        self.reason = reason
+        hint = "read all of it instead: 'fsbuild run --full-refresh'"
+        super().__init__(Problem(f"cannot tell which rows of {uri} changed: {reason}", hint=hint))
+
+
 class ConflictError(FsbuildError):
     """Another writer changed a table between our read and our commit; nothing was written."""
 

@@ -33,6 +33,15 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def delta_uri(place: str) -> str:
+    """Write the place of a Delta table so that every reader takes it literally; a URL stays what it is.
+
+    >>> delta_uri("/my lake/main/t")
+    'file:///my%20lake/main/t'
+    """
+    return place if "://" in place else Path(place).absolute().as_uri()
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """The name under which SQL reads a node: `"schema"."identifier"`."""
@@ -349,7 +358,9 @@ class TableState:
     """What a table's own log says: its latest version and what the last fsbuild commit recorded.
 
     `token` identifies that very version, also after the table has been dropped and made anew.
-    `changed_by` names the operation of a later commit that was not ours and changed data.
+    `changed_by` names the operation of a later commit that was not ours and changed data; `extra` is what the last
+    fsbuild commit recorded beyond the usual. `properties` are fsbuild's among the table's, None where the log does not
+    say.
     """
 
     version: int
@@ -358,6 +369,8 @@ class TableState:
     inputs: Mapping[str, str] = field(default_factory=dict)
     run_id: str | None = None
     changed_by: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +399,7 @@ class Commit:
     """What travels in a Delta commit beside the rows, and what it is fenced by.
 
     `expected_version` is the version that was read before computing (None: the table must not exist yet);
-    `event_times` are the first and the last event time of the rows.
+    `event_times` are the first and the last event time of the rows; `extra` is further text to be found in the state.
     """
 
     app_id: str
@@ -399,6 +412,7 @@ class Commit:
     properties: Mapping[str, str] = field(default_factory=dict)
     partition_by: tuple[str, ...] = ()
     event_times: tuple[str, str] | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,17 +432,60 @@ class StagedRows:
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """Checked rows on their way to a table.
-
-    `open` starts the Arrow stream; `literals` bound each key column's values (SQL text), so that a merge reads only
-    the files that can hold them.
-    """
+    """Checked rows on their way to a table: `open` starts the Arrow stream of `count` rows with these columns."""
 
     open: Callable[[], pa.RecordBatchReader]
     columns: tuple[str, ...]
     count: int
-    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """All rows and columns of a table are replaced, or the table is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Rows are added; columns that they lack are NULL. With `add_columns` the table gets their new columns."""
+
+    add_columns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Rows whose key is in the table update it where they differ, the others are inserted.
+
+    Keys must not occur twice among the rows, and NULL matches nothing. `update_columns` are what an update sets (None:
+    everything but the key). A row is only updated or deleted by one whose `sequence_by` is not less than the present
+    one (NULL there: by any). `predicates` are SQL over t (the table) and s (the rows), added to the condition of the
+    join; `literals` bound columns of the table (SQL text), so that only the files are read that can hold these rows.
+
+    With `has_ops` the rows carry a last column `fsbuild_op` that no table gets: "upsert", "delete" (all rows with that
+    key go; one such row for a key), or "insert" (without looking for the key). NULL in a key then equals NULL.
+    """
+
+    key: tuple[str, ...]
+    update_columns: tuple[str, ...] | None = None
+    sequence_by: str | None = None
+    predicates: tuple[str, ...] = ()
     literals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    has_ops: bool = False
+    add_columns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceWhere:
+    """The rows that match a predicate are replaced by the given ones, which must match it too.
+
+    The predicate is Delta's SQL: write timestamps as plain strings ('2024-01-02 00:00:00', with "+00:00" for those with
+    a zone), since a TIMESTAMP literal counts nanoseconds there and is refused.
+    """
+
+    predicate: str
+
+
+# How rows enter a table.
+Write = Overwrite | Append | Upsert | ReplaceWhere
 
 
 @dataclass(frozen=True, slots=True)

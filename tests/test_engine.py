@@ -20,7 +20,7 @@ from fsbuild.load import Overrides, load_project
 from fsbuild.pipeline import compile_draft, draft_project
 from fsbuild.render import evaluate_text
 from fsbuild.store import Lake
-from fsbuild.values import Commit, Relation, Source, TableRows
+from fsbuild.values import Commit, Overwrite, Relation, Source, TableRows
 from tests.conftest import Files, write_files
 from tests.test_render import MOMENT
 
@@ -106,7 +106,7 @@ def test_every_stored_type_keeps_its_values_through_a_delta_table(
     warehouse.stage("m", cast)
     relation, lake = Relation("main", "m"), Lake(str(tmp_path / "lake"), {})
     rows = TableRows(lambda: warehouse.stream(f"SELECT * FROM {warehouse.staged('m')}"), ("id", "v"), len(values) + 1)
-    version = lake.write("overwrite", relation, rows, Commit("m", "r", "f", {}, None, len(values) + 1))
+    version = lake.write(Overwrite(), relation, rows, Commit("m", "r", "f", {}, None, len(values) + 1))
 
     warehouse.bind_table(relation, lake.uri(relation), version)
 

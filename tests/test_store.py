@@ -22,19 +22,20 @@ from fsbuild import Project
 from fsbuild.engine.connection import load_extension
 from fsbuild.errors import ConflictError, StoreError
 from fsbuild.store import Lake, read_state
-from fsbuild.values import Commit, Relation, TableRows, literal
+from fsbuild.values import Append, Commit, Overwrite, Relation, ReplaceWhere, TableRows, Upsert, Write, literal
 from fsbuild.version import __version__
 from tests.conftest import Files, write_files
 
 Make = Callable[[Files], Path]
 Row = dict[str, object]
 T = Relation("main", "t")
+BY_ID = Upsert(("id",))
+WRITES: Sequence[Write] = (Overwrite(), Append(), BY_ID, ReplaceWhere("id in (1, 9)"))
 
 
-def rows_of(
-    table: pa.Table, key: Sequence[str] = (), literals: Mapping[str, tuple[str, str]] | None = None
-) -> TableRows:
-    return TableRows(table.to_reader, tuple(table.column_names), table.num_rows, tuple(key), literals or {})
+def rows_of(table: pa.Table) -> TableRows:
+    columns = tuple(name for name in table.column_names if name != "fsbuild_op")
+    return TableRows(table.to_reader, columns, table.num_rows)
 
 
 def ids(*values: int, name: str = "a") -> pa.Table:
@@ -74,26 +75,26 @@ def versions(lake: Lake) -> list[str]:
 
 
 def create(lake: Lake, *values: int) -> None:
-    assert lake.write("overwrite", T, rows_of(ids(*values)), commit(None)) == 0
+    assert lake.write(Overwrite(), T, rows_of(ids(*values)), commit(None)) == 0
 
 
 # --- commits ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("strategy", "key", "left"),
+    ("write", "left"),
     [
-        ("overwrite", [], [(2, "b"), (3, "b")]),
-        ("append", [], [(1, "a"), (2, "a"), (2, "b"), (3, "b")]),
-        ("merge", ["id"], [(1, "a"), (2, "b"), (3, "b")]),
+        (Overwrite(), [(2, "b"), (3, "b")]),
+        (Append(), [(1, "a"), (2, "a"), (2, "b"), (3, "b")]),
+        (BY_ID, [(1, "a"), (2, "b"), (3, "b")]),
+        (ReplaceWhere("id >= 2"), [(1, "a"), (2, "b"), (3, "b")]),
     ],
+    ids=repr,
 )
-def test_a_write_is_one_commit_that_every_reader_reads(
-    lake: Lake, strategy: str, key: list[str], left: list[tuple[int, str]]
-) -> None:
+def test_a_write_is_one_commit_that_every_reader_reads(lake: Lake, write: Write, left: list[tuple[int, str]]) -> None:
     create(lake, 1, 2)
 
-    version = lake.write(strategy, T, rows_of(ids(2, 3, name="b"), key), commit(0, run_id="r2"))
+    version = lake.write(write, T, rows_of(ids(2, 3, name="b")), commit(0, run_id="r2"))
 
     assert version == 1
     assert len(versions(lake)) == 2
@@ -104,7 +105,7 @@ def test_a_write_is_one_commit_that_every_reader_reads(
 
 
 def test_a_commit_says_what_it_was_made_of(lake: Lake) -> None:
-    lake.write("overwrite", T, rows_of(ids(1)), commit(None, rows=1, description="A table."))
+    lake.write(Overwrite(), T, rows_of(ids(1)), commit(None, rows=1, description="A table."))
     (info,) = lake.history(T)
     assert {key: info[key] for key in info if str(key).startswith("fsbuild.")} == {
         "fsbuild.version": __version__,
@@ -112,6 +113,7 @@ def test_a_commit_says_what_it_was_made_of(lake: Lake) -> None:
         "fsbuild.fingerprint": "f1",
         "fsbuild.inputs": '{"s": "3@9"}',
         "fsbuild.rows": "1",
+        "fsbuild.properties": "{}",
     }
     table = DeltaTable(lake.uri(T))
     assert table.metadata().description == "A table."
@@ -122,7 +124,7 @@ def test_the_state_is_what_the_commit_says(lake: Lake) -> None:
     assert lake.state(T) is None
     create(lake, 1)
     first = lake.state(T)
-    lake.write("append", T, rows_of(ids(2)), commit(0, run_id="r2", fingerprint="f2", inputs={"s": "4@9", "x": ""}))
+    lake.write(Append(), T, rows_of(ids(2)), commit(0, run_id="r2", fingerprint="f2", inputs={"s": "4@9", "x": ""}))
     second = lake.state(T)
 
     assert first is not None
@@ -136,7 +138,7 @@ def test_the_state_is_what_the_commit_says(lake: Lake) -> None:
 
 def test_the_change_data_feed_tells_what_a_merge_did(lake: Lake) -> None:
     create(lake, 1, 2)
-    lake.write("merge", T, rows_of(ids(2, 3, name="b"), ["id"]), commit(0))
+    lake.write(BY_ID, T, rows_of(ids(2, 3, name="b")), commit(0))
 
     feed = pa.table(DeltaTable(lake.uri(T)).load_cdf(starting_version=1).read_all()).to_pylist()
 
@@ -149,22 +151,22 @@ def test_the_change_data_feed_tells_what_a_merge_did(lake: Lake) -> None:
 
 def test_the_change_data_feed_is_turned_on_where_another_program_made_the_table(lake: Lake) -> None:
     write_deltalake(lake.uri(T), ids(1))
-    lake.write("overwrite", T, rows_of(ids(2)), commit(0))
+    lake.write(Overwrite(), T, rows_of(ids(2)), commit(0))
     assert DeltaTable(lake.uri(T)).metadata().configuration.get("delta.enableChangeDataFeed") == "true"
 
 
 def test_an_overwrite_replaces_the_columns_too(lake: Lake) -> None:
     create(lake, 1)
     other = pa.table({"name": pa.array([1.5]), "new": pa.array([dt.date(2024, 1, 1)])})
-    lake.write("overwrite", T, rows_of(other), commit(0))
+    lake.write(Overwrite(), T, rows_of(other), commit(0))
     assert read(lake) == read_by_duckdb(lake) == [{"name": 1.5, "new": dt.date(2024, 1, 1)}]
 
 
 @pytest.mark.parametrize(("before", "after"), [([], ["name"]), (["name"], []), (["name"], ["id"])])
 def test_an_overwrite_replaces_the_partitioning_too(lake: Lake, before: list[str], after: list[str]) -> None:
-    lake.write("overwrite", T, rows_of(ids(1, 2)), commit(None, partition_by=tuple(before)))
+    lake.write(Overwrite(), T, rows_of(ids(1, 2)), commit(None, partition_by=tuple(before)))
     assert DeltaTable(lake.uri(T)).metadata().partition_columns == before
-    lake.write("overwrite", T, rows_of(ids(3)), commit(0, partition_by=tuple(after)))
+    lake.write(Overwrite(), T, rows_of(ids(3)), commit(0, partition_by=tuple(after)))
     assert DeltaTable(lake.uri(T)).metadata().partition_columns == after
     assert read(lake) == read_by_duckdb(lake) == [{"id": 3, "name": "a"}]
 
@@ -172,21 +174,21 @@ def test_an_overwrite_replaces_the_partitioning_too(lake: Lake, before: list[str
 def test_an_empty_table_is_a_table(lake: Lake) -> None:
     create(lake)
     assert read(lake) == read_by_duckdb(lake) == []
-    lake.write("merge", T, rows_of(ids(1), ["id"]), commit(0))
+    lake.write(BY_ID, T, rows_of(ids(1)), commit(0))
     assert len(read(lake)) == 1
 
 
 @pytest.mark.parametrize("table", [ids(), ids(1, 2)], ids=["no rows", "rows that are there already"])
-@pytest.mark.parametrize("strategy", ["merge", "append"])
+@pytest.mark.parametrize("write", [BY_ID, Append(), Append(add_columns=True), ReplaceWhere("id > 5")], ids=repr)
 def test_an_increment_without_news_remembers_what_it_read_and_changes_nothing(
-    lake: Lake, strategy: str, table: pa.Table
+    lake: Lake, write: Write, table: pa.Table
 ) -> None:
-    if strategy == "append" and table.num_rows:
-        return  # appended rows are always news
+    if not isinstance(write, Upsert) and table.num_rows:
+        return  # added rows are always news
     create(lake, 1, 2)
     before = lake.state(T)
 
-    version = lake.write(strategy, T, rows_of(table, ["id"]), commit(0, inputs={"s": "new"}, run_id="r2"))
+    version = lake.write(write, T, rows_of(table), commit(0, inputs={"s": "new"}, run_id="r2"))
 
     state = lake.state(T)
     assert before is not None
@@ -212,22 +214,22 @@ def test_properties_are_set_once_and_are_no_change_of_the_rows(lake: Lake) -> No
 # --- other writers ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", ["overwrite", "append", "merge"])
+@pytest.mark.parametrize("write", WRITES, ids=repr)
 @pytest.mark.parametrize("expected", [None, 0, 5])
 def test_nothing_is_written_where_the_table_is_not_at_the_version_that_was_read(
-    lake: Lake, strategy: str, expected: int | None
+    lake: Lake, write: Write, expected: int | None
 ) -> None:
     create(lake, 1)
-    lake.write("append", T, rows_of(ids(2)), commit(0))
+    lake.write(Append(), T, rows_of(ids(2)), commit(0))
     before = read(lake)
     with pytest.raises(ConflictError, match=r"another writer changed .* nothing was written"):
-        lake.write(strategy, T, rows_of(ids(1, 9, name="b"), ["id"]), commit(expected))
+        lake.write(write, T, rows_of(ids(1, 9, name="b")), commit(expected))
     assert read(lake) == before
     assert len(versions(lake)) == 2
 
 
-@pytest.mark.parametrize("strategy", ["overwrite", "append", "merge"])
-def test_nothing_is_written_where_another_writer_commits_while_the_rows_are_read(lake: Lake, strategy: str) -> None:
+@pytest.mark.parametrize("write", WRITES, ids=repr)
+def test_nothing_is_written_where_another_writer_commits_while_the_rows_are_read(lake: Lake, write: Write) -> None:
     create(lake, 1)
 
     def slow() -> pa.RecordBatchReader:
@@ -235,7 +237,7 @@ def test_nothing_is_written_where_another_writer_commits_while_the_rows_are_read
         return ids(1, 9, name="b").to_reader()
 
     with pytest.raises(ConflictError):
-        lake.write(strategy, T, TableRows(slow, ("id", "name"), 2, ("id",)), commit(0))
+        lake.write(write, T, TableRows(slow, ("id", "name"), 2), commit(0))
     assert [row["id"] for row in read(lake)] == [1, 50]
 
 
@@ -249,7 +251,7 @@ def test_of_two_that_create_a_table_one_wins(lake: Lake) -> None:
             return ids(number).to_reader()
 
         try:
-            lake.write("overwrite", T, TableRows(opened, ("id", "name"), 1), commit(None))
+            lake.write(Overwrite(), T, TableRows(opened, ("id", "name"), 1), commit(None))
             outcomes.append("won")
         except ConflictError:
             outcomes.append("lost")
@@ -281,7 +283,7 @@ def test_a_change_by_another_program_is_seen(
     lake: Lake, change: Callable[[DeltaTable], object], operation: str | None
 ) -> None:
     create(lake, 1)
-    lake.write("append", T, rows_of(ids(2)), commit(0))
+    lake.write(Append(), T, rows_of(ids(2)), commit(0))
     before = lake.state(T)
 
     change(DeltaTable(lake.uri(T)))
@@ -298,7 +300,7 @@ def test_a_change_by_another_program_is_seen(
 def test_a_change_by_another_program_is_forgotten_once_the_table_is_ours_again(lake: Lake) -> None:
     create(lake, 1)
     DeltaTable(lake.uri(T)).delete()
-    lake.write("overwrite", T, rows_of(ids(3)), commit(1))
+    lake.write(Overwrite(), T, rows_of(ids(3)), commit(1))
     state = lake.state(T)
     assert state is not None
     assert state.changed_by is None
@@ -326,7 +328,7 @@ def test_a_table_that_is_dropped_and_made_anew_has_another_token(lake: Lake) -> 
 
 def test_a_state_is_read_where_a_checkpoint_has_taken_the_place_of_old_commits(lake: Lake) -> None:
     create(lake, 1)
-    lake.write("append", T, rows_of(ids(2)), commit(0))
+    lake.write(Append(), T, rows_of(ids(2)), commit(0))
     DeltaTable(lake.uri(T)).create_checkpoint()
     Path(lake.uri(T), "_delta_log", versions(lake)[0]).unlink()
     state = lake.state(T)
@@ -373,7 +375,7 @@ def test_a_history_of_no_table_is_an_error(lake: Lake) -> None:
 @pytest.mark.parametrize("kind", [pa.time64("us"), pa.duration("us"), pa.month_day_nano_interval()], ids=str)
 def test_what_delta_refuses_is_an_error_of_the_store_and_leaves_no_table(lake: Lake, kind: pa.DataType) -> None:
     with pytest.raises(StoreError, match="cannot write"):
-        lake.write("overwrite", T, rows_of(pa.table({"x": pa.array([None], kind)})), commit(None))
+        lake.write(Overwrite(), T, rows_of(pa.table({"x": pa.array([None], kind)})), commit(None))
     assert lake.state(T) is None
 
 
@@ -445,12 +447,14 @@ def test_merges_do_what_a_dict_does_whatever_the_key(case: tuple[list[str], list
     expected: Batch = {}
     with tempfile.TemporaryDirectory() as folder:
         lake = lake_at(Path(folder))
-        lake.write("overwrite", T, rows_of(as_table({}, key, kinds)), commit(None))
+        lake.write(Overwrite(), T, rows_of(as_table({}, key, kinds)), commit(None))
         for number, batch in enumerate(batches):
             table = as_table(batch, key, kinds)
             literals = bounds(table, key, kinds) if batch else {}
 
-            version = lake.write("merge", T, rows_of(table, key, literals), commit(number, inputs={"n": str(number)}))
+            version = lake.write(
+                Upsert(tuple(key), literals=literals), T, rows_of(table), commit(number, inputs={"n": str(number)})
+            )
 
             expected |= batch
             state = lake.state(T)
@@ -477,11 +481,11 @@ def test_a_merge_compares_values_of_every_type(lake: Lake, kind: pa.DataType, ol
     def table(value: object) -> pa.Table:
         return pa.table({"id": pa.array([1], pa.int64()), "v": pa.array([value], kind)})
 
-    lake.write("overwrite", T, rows_of(table(old)), commit(None))
-    lake.write("merge", T, rows_of(table(new), ["id"]), commit(0))
+    lake.write(Overwrite(), T, rows_of(table(old)), commit(None))
+    lake.write(BY_ID, T, rows_of(table(new)), commit(0))
     assert read(lake) == [{"id": 1, "v": new}]
     after = lake.state(T)
-    lake.write("merge", T, rows_of(table(new), ["id"]), commit(1))
+    lake.write(BY_ID, T, rows_of(table(new)), commit(1))
     again = lake.state(T)
     assert after is not None
     assert again is not None
@@ -490,11 +494,11 @@ def test_a_merge_compares_values_of_every_type(lake: Lake, kind: pa.DataType, ol
 
 def test_a_table_of_keys_alone_can_be_merged(lake: Lake) -> None:
     def keys(*values: int) -> TableRows:
-        return rows_of(pa.table({"id": pa.array(values, pa.int64())}), ["id"])
+        return rows_of(pa.table({"id": pa.array(values, pa.int64())}))
 
-    lake.write("overwrite", T, keys(1), commit(None))
-    assert lake.write("merge", T, keys(1, 2), commit(0)) == 1
-    assert lake.write("merge", T, keys(1, 2), commit(1)) == 2
+    lake.write(Overwrite(), T, keys(1), commit(None))
+    assert lake.write(BY_ID, T, keys(1, 2), commit(0)) == 1
+    assert lake.write(BY_ID, T, keys(1, 2), commit(1)) == 2
     assert read(lake) == [{"id": 1}, {"id": 2}]
 
 
@@ -505,9 +509,9 @@ def test_a_merge_into_a_partitioned_table_finds_its_rows(lake: Lake) -> None:
             {"day": pa.array(day), "id": pa.array(values, pa.int64()), "v": pa.array([value] * len(values))}
         )
 
-    lake.write("overwrite", T, rows_of(days(1, 2, value=1)), commit(None, partition_by=("day",)))
+    lake.write(Overwrite(), T, rows_of(days(1, 2, value=1)), commit(None, partition_by=("day",)))
     literals = {"day": ("'2024-01-02'", "'2024-01-03'"), "id": ("2", "3")}
-    lake.write("merge", T, rows_of(days(2, 3, value=5), ["day", "id"], literals), commit(0))
+    lake.write(Upsert(("day", "id"), literals=literals), T, rows_of(days(2, 3, value=5)), commit(0))
     assert sorted((str(row["day"]), str(row["v"])) for row in read(lake)) == [
         ("2024-01-01", "1"),
         ("2024-01-02", "5"),

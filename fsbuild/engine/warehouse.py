@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fsbuild.engine.connection import engine_errors, load_extension, open_duckdb
 from fsbuild.engine.sources import scan
-from fsbuild.values import ColumnType, Relation, Source, literal, quote
+from fsbuild.values import ColumnType, Relation, Source, delta_uri, literal, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,7 +58,7 @@ class Warehouse:
         self._extend("delta")
         if uri.startswith(_REMOTE):
             self._extend("httpfs")
-        self._bind(relation, f"SELECT * FROM delta_scan({literal(uri)}, version => {version})")
+        self._bind(relation, f"SELECT * FROM delta_scan({literal(delta_uri(uri))}, version => {version})")
 
     def bind_source(self, source: Source, version: int | None) -> None:
         """Let a source's name stand for its files, or for one version of its Delta table."""

@@ -16,11 +16,13 @@ from fsbuild.errors import ConflictError, Problem, UsageError
 from fsbuild.execute.keys import refuse_bad_keys
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
 from fsbuild.values import (
+    Append,
     CheckResult,
     ColumnType,
     Commit,
     CompiledModel,
     NodeResult,
+    Overwrite,
     Relation,
     Seed,
     StagedRows,
@@ -28,6 +30,8 @@ from fsbuild.values import (
     Step,
     TableRows,
     TableState,
+    Upsert,
+    Write,
     literal,
     quote,
 )
@@ -157,8 +161,6 @@ class Execution:
             open=lambda: warehouse.stream(f"SELECT * FROM {staged}"),
             columns=tuple(column.name for column in columns),
             count=count,
-            key=table.key,
-            literals=self._literals(staged, table, columns),
         )
         state = self.work.states.get(unique_id)
         commit = replace(
@@ -167,7 +169,7 @@ class Execution:
             rows=count,
             event_times=self._event_times(staged, table.event_time),
         )
-        version = self.tools.lake.write(table.strategy, table.relation, table_rows, commit)
+        version = self.tools.lake.write(self._write(staged, table, columns), table.relation, table_rows, commit)
         with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
             version = self.tools.lake.set_properties(table.relation, table.commit.properties) or version
         self._remember(table, version, count)
@@ -241,11 +243,17 @@ class Execution:
         )
         return (str(row["first"]), str(row["last"])) if row["first"] is not None else None
 
+    def _write(self, staged: str, table: _Table, columns: Sequence[ColumnType]) -> Write:
+        """How the staged rows enter the table."""
+        if table.strategy == "merge":
+            return Upsert(table.key, literals=self._literals(staged, table, columns))
+        return Append() if table.strategy == "append" else Overwrite()
+
     def _literals(self, staged: str, table: _Table, columns: Sequence[ColumnType]) -> dict[str, tuple[str, str]]:
         """The least and the greatest value of each key column, as SQL."""
         types = {column.name.lower(): column.type for column in columns}
         names = [name for name in table.key if types.get(name.lower()) in _LITERAL_TYPES]
-        if not names or table.strategy != "merge":
+        if not names:
             return {}
         parts = ", ".join(
             f"min({quote(name)})::VARCHAR AS low{i}, max({quote(name)})::VARCHAR AS high{i}"

@@ -20,6 +20,7 @@ from fsbuild.values import (
     StagedRows,
     TableRows,
     TableState,
+    Write,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Lake(Protocol):
     """What executing needs of the store."""
 
     def uri(self, relation: Relation) -> str: ...
-    def write(self, strategy: str, relation: Relation, rows: TableRows, commit: Commit) -> int: ...
+    def write(self, write: Write, relation: Relation, rows: TableRows, commit: Commit) -> int: ...
     def state(self, relation: Relation, version: int | None = None) -> TableState | None: ...
     def set_properties(self, relation: Relation, properties: Mapping[str, str]) -> int | None: ...
 
