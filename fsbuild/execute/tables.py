@@ -171,7 +171,8 @@ class Execution:
         )
         version = self.tools.lake.write(self._write(staged, table, columns), table.relation, table_rows, commit)
         with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
-            version = self.tools.lake.set_properties(table.relation, table.commit.properties) or version
+            said = table.commit.properties, table.commit.description, self.work.run_id
+            version = self.tools.lake.set_properties(table.relation, *said) or version
         self._remember(table, version, count)
         return replace(node, status=status, rows=count, version=version, checks=results)
 

@@ -32,13 +32,13 @@ def commit_properties(
     from deltalake import CommitProperties, Transaction
 
     metadata = {
+        **commit.extra,
         "version": __version__,
         "run_id": commit.run_id,
         "fingerprint": commit.fingerprint,
         "inputs": json.dumps(dict(commit.inputs), sort_keys=True),
         "rows": str(commit.rows),
         "properties": json.dumps(dict(table_properties), sort_keys=True),
-        **commit.extra,
     }
     if commit.event_times is not None:
         metadata["event_times"] = json.dumps(commit.event_times)

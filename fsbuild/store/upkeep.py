@@ -42,7 +42,7 @@ def set_properties(
         # deltalake cannot take a property away: an empty one is as good as none.
         changed = {name: value for name, value in wanted.items() if metadata.configuration.get(name, "") != value}
         if description is not None and (metadata.description or "") != description:
-            table.alter.set_table_description(description, upkeep_properties(run_id))
+            table.alter.set_table_description(description, commit_properties=upkeep_properties(run_id))
         elif not changed:
             return None
         if changed:
