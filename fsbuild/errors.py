@@ -105,7 +105,12 @@ class StoreError(FsbuildError):
 
 
 class NoChangesError(FsbuildError):
-    """What changed in a table between two versions cannot be told; the message says why."""
+    """The log of a table cannot tell which rows changed: `reason` says why."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        self.reason = reason
+        hint = "read all of it instead: 'fsbuild run --full-refresh'"
+        super().__init__(Problem(f"cannot tell which rows of {uri} changed: {reason}", hint=hint))
 
 
 class EvolutionError(FsbuildError):

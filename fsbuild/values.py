@@ -35,6 +35,15 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def delta_uri(place: str) -> str:
+    """Write the place of a Delta table so that every reader takes it literally; a URL stays what it is.
+
+    >>> delta_uri("/my lake/main/t")
+    'file:///my%20lake/main/t'
+    """
+    return place if "://" in place else Path(place).absolute().as_uri()
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """The name under which SQL reads a node: `"schema"."identifier"`."""
@@ -419,7 +428,7 @@ class TableState:
 
     `token` identifies that very version, also after the table has been dropped and made anew.
     `changed_by` names the operation of a later commit that was not ours and changed data. `extra` is what strategies
-    remember (`Commit.extra`).
+    remember (`Commit.extra`). `properties` are fsbuild's among the table's, None where the log does not say.
     """
 
     version: int
@@ -429,6 +438,7 @@ class TableState:
     run_id: str | None = None
     changed_by: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -492,7 +502,7 @@ class StagedRows:
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """Checked rows on their way to a table; `open` starts the Arrow stream."""
+    """Checked rows on their way to a table: `open` starts the Arrow stream of `count` rows with these columns."""
 
     open: Callable[[], pa.RecordBatchReader]
     columns: tuple[str, ...]
@@ -501,23 +511,26 @@ class TableRows:
 
 @dataclass(frozen=True, slots=True)
 class Overwrite:
-    """All rows and columns are replaced, or the table is made."""
+    """All rows and columns of a table are replaced, or the table is made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Rows are added; with `add_columns` new columns too."""
+    """Rows are added; columns that they lack are NULL. With `add_columns` the table gets their new columns."""
 
     add_columns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """Rows are merged by a key: those that are there and differ are updated, the others inserted.
+    """Rows whose key is in the table update it where they differ, the others are inserted.
 
-    `literals` bound columns of the rows that may match (SQL text), so that only the files that can hold them are read;
-    `predicates` are further SQL conditions on the target `t` and the rows `s`. With `has_ops` the rows carry a last
-    column `fsbuild_op`: `upsert`; `delete`, which deletes all rows with the key; or `insert`, which matches nothing.
+    Keys must not occur twice among the rows, and NULL matches nothing. `predicates` are SQL over t (the table) and s
+    (the rows), added to the condition of the join; `literals` bound columns of the table (SQL text), so that only the
+    files are read that can hold these rows.
+
+    With `has_ops` the rows carry a last column `fsbuild_op` that no table gets: "upsert", "delete" (all rows with that
+    key go; one such row for a key), or "insert" (without looking for the key). NULL in a key then equals NULL.
     """
 
     key: tuple[str, ...]
@@ -529,12 +542,16 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceWhere:
-    """The rows that match a predicate are replaced by the given ones, which must match it too."""
+    """The rows that match a predicate are replaced by the given ones, which must match it too.
+
+    The predicate is Delta's SQL: write timestamps as plain strings ('2024-01-02 00:00:00', with "+00:00" for those with
+    a zone), since a TIMESTAMP literal counts nanoseconds there and is refused.
+    """
 
     predicate: str
-    add_columns: bool = False
 
 
+# How rows enter a table.
 Write = Overwrite | Append | Upsert | ReplaceWhere
 
 

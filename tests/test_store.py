@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 import datetime as dt
-import decimal
 import json
 import shutil
-import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from fsbuild import Project
 from fsbuild.engine.connection import load_extension
 from fsbuild.errors import ConflictError, StoreError
 from fsbuild.store import Lake, read_state
-from fsbuild.values import Append, Commit, Overwrite, Relation, TableRows, Upsert, Write, literal
+from fsbuild.values import (
+    Append,
+    Commit,
+    Overwrite,
+    Relation,
+    ReplaceWhere,
+    TableRows,
+    Upsert,
+    Write,
+    delta_uri,
+    literal,
+)
 from fsbuild.version import __version__
 from tests.conftest import Files, write_files
 
 Make = Callable[[Files], Path]
 Row = dict[str, object]
 T = Relation("main", "t")
+BY_ID = Upsert(("id",))
+WRITES: Sequence[Write] = (Overwrite(), Append(), BY_ID, ReplaceWhere("id in (1, 9)"))
 
 
 def rows_of(table: pa.Table) -> TableRows:
-    return TableRows(table.to_reader, tuple(table.column_names), table.num_rows)
-
-
-def how(strategy: str, key: Sequence[str] = ("id",)) -> Write:
-    ways: dict[str, Write] = {"overwrite": Overwrite(), "append": Append(), "merge": Upsert(tuple(key))}
-    return ways[strategy]
+    columns = tuple(name for name in table.column_names if name != "fsbuild_op")
+    return TableRows(table.to_reader, columns, table.num_rows)
 
 
 def ids(*values: int, name: str = "a") -> pa.Table:
@@ -68,7 +73,7 @@ def read(lake: Lake, version: int | None = None) -> list[Row]:
 def read_by_duckdb(lake: Lake) -> list[Row]:
     connection = duckdb.connect()
     load_extension(connection, "delta")
-    found = connection.execute(f"select * from delta_scan({literal(lake.uri(T))})").to_arrow_table()
+    found = connection.execute(f"select * from delta_scan({literal(delta_uri(lake.uri(T)))})").to_arrow_table()
     return sorted(found.to_pylist(), key=repr)
 
 
@@ -84,19 +89,19 @@ def create(lake: Lake, *values: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "key", "left"),
+    ("write", "left"),
     [
-        ("overwrite", [], [(2, "b"), (3, "b")]),
-        ("append", [], [(1, "a"), (2, "a"), (2, "b"), (3, "b")]),
-        ("merge", ["id"], [(1, "a"), (2, "b"), (3, "b")]),
+        (Overwrite(), [(2, "b"), (3, "b")]),
+        (Append(), [(1, "a"), (2, "a"), (2, "b"), (3, "b")]),
+        (BY_ID, [(1, "a"), (2, "b"), (3, "b")]),
+        (ReplaceWhere("id >= 2"), [(1, "a"), (2, "b"), (3, "b")]),
     ],
+    ids=repr,
 )
-def test_a_write_is_one_commit_that_every_reader_reads(
-    lake: Lake, strategy: str, key: list[str], left: list[tuple[int, str]]
-) -> None:
+def test_a_write_is_one_commit_that_every_reader_reads(lake: Lake, write: Write, left: list[tuple[int, str]]) -> None:
     create(lake, 1, 2)
 
-    version = lake.write(how(strategy, key), T, rows_of(ids(2, 3, name="b")), commit(0, run_id="r2"))
+    version = lake.write(write, T, rows_of(ids(2, 3, name="b")), commit(0, run_id="r2"))
 
     assert version == 1
     assert len(versions(lake)) == 2
@@ -115,6 +120,7 @@ def test_a_commit_says_what_it_was_made_of(lake: Lake) -> None:
         "fsbuild.fingerprint": "f1",
         "fsbuild.inputs": '{"s": "3@9"}',
         "fsbuild.rows": "1",
+        "fsbuild.properties": "{}",
     }
     table = DeltaTable(lake.uri(T))
     assert table.metadata().description == "A table."
@@ -139,7 +145,7 @@ def test_the_state_is_what_the_commit_says(lake: Lake) -> None:
 
 def test_the_change_data_feed_tells_what_a_merge_did(lake: Lake) -> None:
     create(lake, 1, 2)
-    lake.write(how("merge"), T, rows_of(ids(2, 3, name="b")), commit(0))
+    lake.write(BY_ID, T, rows_of(ids(2, 3, name="b")), commit(0))
 
     feed = pa.table(DeltaTable(lake.uri(T)).load_cdf(starting_version=1).read_all()).to_pylist()
 
@@ -175,21 +181,21 @@ def test_an_overwrite_replaces_the_partitioning_too(lake: Lake, before: list[str
 def test_an_empty_table_is_a_table(lake: Lake) -> None:
     create(lake)
     assert read(lake) == read_by_duckdb(lake) == []
-    lake.write(how("merge"), T, rows_of(ids(1)), commit(0))
+    lake.write(BY_ID, T, rows_of(ids(1)), commit(0))
     assert len(read(lake)) == 1
 
 
 @pytest.mark.parametrize("table", [ids(), ids(1, 2)], ids=["no rows", "rows that are there already"])
-@pytest.mark.parametrize("strategy", ["merge", "append"])
+@pytest.mark.parametrize("write", [BY_ID, Append(), Append(add_columns=True), ReplaceWhere("id > 5")], ids=repr)
 def test_an_increment_without_news_remembers_what_it_read_and_changes_nothing(
-    lake: Lake, strategy: str, table: pa.Table
+    lake: Lake, write: Write, table: pa.Table
 ) -> None:
-    if strategy == "append" and table.num_rows:
-        return  # appended rows are always news
+    if not isinstance(write, Upsert) and table.num_rows:
+        return  # added rows are always news
     create(lake, 1, 2)
     before = lake.state(T)
 
-    version = lake.write(how(strategy), T, rows_of(table), commit(0, inputs={"s": "new"}, run_id="r2"))
+    version = lake.write(write, T, rows_of(table), commit(0, inputs={"s": "new"}, run_id="r2"))
 
     state = lake.state(T)
     assert before is not None
@@ -215,22 +221,22 @@ def test_properties_are_set_once_and_are_no_change_of_the_rows(lake: Lake) -> No
 # --- other writers ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", ["overwrite", "append", "merge"])
+@pytest.mark.parametrize("write", WRITES, ids=repr)
 @pytest.mark.parametrize("expected", [None, 0, 5])
 def test_nothing_is_written_where_the_table_is_not_at_the_version_that_was_read(
-    lake: Lake, strategy: str, expected: int | None
+    lake: Lake, write: Write, expected: int | None
 ) -> None:
     create(lake, 1)
     lake.write(Append(), T, rows_of(ids(2)), commit(0))
     before = read(lake)
     with pytest.raises(ConflictError, match=r"another writer changed .* nothing was written"):
-        lake.write(how(strategy), T, rows_of(ids(1, 9, name="b")), commit(expected))
+        lake.write(write, T, rows_of(ids(1, 9, name="b")), commit(expected))
     assert read(lake) == before
     assert len(versions(lake)) == 2
 
 
-@pytest.mark.parametrize("strategy", ["overwrite", "append", "merge"])
-def test_nothing_is_written_where_another_writer_commits_while_the_rows_are_read(lake: Lake, strategy: str) -> None:
+@pytest.mark.parametrize("write", WRITES, ids=repr)
+def test_nothing_is_written_where_another_writer_commits_while_the_rows_are_read(lake: Lake, write: Write) -> None:
     create(lake, 1)
 
     def slow() -> pa.RecordBatchReader:
@@ -238,7 +244,7 @@ def test_nothing_is_written_where_another_writer_commits_while_the_rows_are_read
         return ids(1, 9, name="b").to_reader()
 
     with pytest.raises(ConflictError):
-        lake.write(how(strategy), T, TableRows(slow, ("id", "name"), 2), commit(0))
+        lake.write(write, T, TableRows(slow, ("id", "name"), 2), commit(0))
     assert [row["id"] for row in read(lake)] == [1, 50]
 
 
@@ -378,146 +384,6 @@ def test_what_delta_refuses_is_an_error_of_the_store_and_leaves_no_table(lake: L
     with pytest.raises(StoreError, match="cannot write"):
         lake.write(Overwrite(), T, rows_of(pa.table({"x": pa.array([None], kind)})), commit(None))
     assert lake.state(T) is None
-
-
-# --- merging ---------------------------------------------------------------------------------------------------------
-
-texts = st.one_of(
-    st.sampled_from(
-        ["", "'", "''", "a'b", "\\", "\\'", "ä", "z", "Z", "😀", "%", "a\nb", " ", "1", "\U0010ffff" * 9, "x" * 40]
-    ),
-    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40),
-)
-KEYS: Mapping[str, tuple[pa.DataType, st.SearchStrategy[object]]] = {
-    "BIGINT": (pa.int64(), st.one_of(st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1))),
-    "SMALLINT": (pa.int16(), st.integers(-(2**15), 2**15 - 1)),
-    "VARCHAR": (pa.string(), texts),
-    "DATE": (pa.date32(), st.dates(dt.date(1, 1, 1), dt.date(9999, 12, 31))),
-    "TIMESTAMP": (pa.timestamp("us"), st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))),  # noqa: DTZ001 - without a zone
-    "TIMESTAMPTZ": (
-        pa.timestamp("us", "UTC"),
-        st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30), timezones=st.just(dt.UTC)),  # noqa: DTZ001 - zone follows
-    ),
-    "DECIMAL(10,2)": (pa.decimal128(10, 2), st.decimals(-99999, 99999, places=2).map(decimal.Decimal)),
-    "BOOLEAN": (pa.bool_(), st.booleans()),
-}
-BOUNDED = ("BIGINT", "SMALLINT", "VARCHAR", "DATE")
-Batch = dict[tuple[object, ...], object]
-
-
-def bounds(table: pa.Table, key: Sequence[str], kinds: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Literals that bound a key, as executing writes them."""
-    found = {}
-    for name, kind in zip(key, kinds, strict=True):
-        if kind in BOUNDED:
-            low, high = (
-                duckdb.connect()
-                .from_arrow(table)
-                .aggregate(f'min("{name}")::VARCHAR, max("{name}")::VARCHAR')
-                .fetchone()
-                or ()
-            )
-            write = str if kind in ("BIGINT", "SMALLINT") else literal
-            found[name] = (write(low), write(high))
-    return found
-
-
-def as_table(batch: Batch, key: Sequence[str], kinds: Sequence[str]) -> pa.Table:
-    columns = {
-        name: pa.array([values[index] for values in batch], KEYS[kind][0])
-        for index, (name, kind) in enumerate(zip(key, kinds, strict=True))
-    }
-    return pa.table({**columns, "value": pa.array(list(batch.values()), pa.int64())})
-
-
-@st.composite
-def merges(draw: st.DrawFn) -> tuple[list[str], list[Batch]]:
-    """Kinds of the key's columns, and batches whose keys overlap."""
-    kinds = draw(st.lists(st.sampled_from(sorted(KEYS)), min_size=1, max_size=2))
-    pool = draw(st.lists(st.tuples(*[KEYS[kind][1] for kind in kinds]), min_size=1, max_size=6, unique=True))
-    value: st.SearchStrategy[object] = st.one_of(st.none(), st.integers(0, 2))
-    batches = draw(st.lists(st.dictionaries(st.sampled_from(pool), value, max_size=4), min_size=1, max_size=4))
-    return kinds, batches
-
-
-@given(merges())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_merges_do_what_a_dict_does_whatever_the_key(case: tuple[list[str], list[Batch]]) -> None:
-    kinds, batches = case
-    key = ["k0", "K1"][: len(kinds)]
-    expected: Batch = {}
-    with tempfile.TemporaryDirectory() as folder:
-        lake = lake_at(Path(folder))
-        lake.write(Overwrite(), T, rows_of(as_table({}, key, kinds)), commit(None))
-        for number, batch in enumerate(batches):
-            table = as_table(batch, key, kinds)
-            literals = bounds(table, key, kinds) if batch else {}
-
-            version = lake.write(
-                Upsert(tuple(key), literals), T, rows_of(table), commit(number, inputs={"n": str(number)})
-            )
-
-            expected |= batch
-            state = lake.state(T)
-            assert state is not None
-            assert (version, state.inputs) == (number + 1, {"n": str(number)})
-        assert read(lake) == sorted(as_table(expected, key, kinds).to_pylist(), key=repr)
-        assert len(read_by_duckdb(lake)) == len(expected)
-
-
-@pytest.mark.parametrize(
-    ("kind", "old", "new"),
-    [
-        (pa.list_(pa.int64()), [1, 2], [1, 3]),
-        (pa.struct([("a", pa.int64())]), {"a": 1}, {"a": None}),
-        (pa.map_(pa.string(), pa.int64()), [("a", 1)], [("a", 2)]),
-        (pa.float64(), float("nan"), 1.0),
-        (pa.binary(), b"\x00", b"\x01"),
-        (pa.decimal128(38, 10), decimal.Decimal("1.5"), decimal.Decimal("1.6")),
-        (pa.bool_(), True, None),
-    ],
-    ids=["list", "struct", "map", "nan", "blob", "decimal", "boolean"],
-)
-def test_a_merge_compares_values_of_every_type(lake: Lake, kind: pa.DataType, old: object, new: object) -> None:
-    def table(value: object) -> pa.Table:
-        return pa.table({"id": pa.array([1], pa.int64()), "v": pa.array([value], kind)})
-
-    lake.write(Overwrite(), T, rows_of(table(old)), commit(None))
-    lake.write(how("merge"), T, rows_of(table(new)), commit(0))
-    assert read(lake) == [{"id": 1, "v": new}]
-    after = lake.state(T)
-    lake.write(how("merge"), T, rows_of(table(new)), commit(1))
-    again = lake.state(T)
-    assert after is not None
-    assert again is not None
-    assert again.token == after.token
-
-
-def test_a_table_of_keys_alone_can_be_merged(lake: Lake) -> None:
-    def keys(*values: int) -> TableRows:
-        return rows_of(pa.table({"id": pa.array(values, pa.int64())}))
-
-    lake.write(Overwrite(), T, keys(1), commit(None))
-    assert lake.write(how("merge"), T, keys(1, 2), commit(0)) == 1
-    assert lake.write(how("merge"), T, keys(1, 2), commit(1)) == 2
-    assert read(lake) == [{"id": 1}, {"id": 2}]
-
-
-def test_a_merge_into_a_partitioned_table_finds_its_rows(lake: Lake) -> None:
-    def days(*values: int, value: int) -> pa.Table:
-        day = [dt.date(2024, 1, number) for number in values]
-        return pa.table(
-            {"day": pa.array(day), "id": pa.array(values, pa.int64()), "v": pa.array([value] * len(values))}
-        )
-
-    lake.write(Overwrite(), T, rows_of(days(1, 2, value=1)), commit(None, partition_by=("day",)))
-    literals = {"day": ("'2024-01-02'", "'2024-01-03'"), "id": ("2", "3")}
-    lake.write(Upsert(("day", "id"), literals), T, rows_of(days(2, 3, value=5)), commit(0))
-    assert sorted((str(row["day"]), str(row["v"])) for row in read(lake)) == [
-        ("2024-01-01", "1"),
-        ("2024-01-02", "5"),
-        ("2024-01-03", "5"),
-    ]
 
 
 # --- through a whole run ---------------------------------------------------------------------------------------------

@@ -195,7 +195,8 @@ WIDE = "select 1 as id, 'a' as name, 3::bigint as size, now() is not null as is_
 
 def evolving(policy: str, query: str, strategy: str = "unique_key='id'") -> dict[str, str]:
     return {
-        "models/m.sql": f"{{{{ config(materialized='incremental', {strategy}, on_schema_change='{policy}') }}}}\n{query}\n"
+        "models/m.sql": f"{{{{ config(materialized='incremental', {strategy}, on_schema_change='{policy}') }}}}\n"
+        f"{query}\n"
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fsbuild.engine.connection import engine_errors, load_extension, open_duckdb
 from fsbuild.engine.sources import scan
-from fsbuild.values import STAGING, ColumnType, Relation, Source, literal, quote
+from fsbuild.values import STAGING, ColumnType, Relation, Source, delta_uri, literal, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 # Rows of an Arrow batch: DuckDB's row group, as the store writes it.
 BATCH_ROWS = 122_880
-# What Delta's change data feed adds to the columns of a table.
-_FEED_COLUMNS = frozenset({"_change_type", "_commit_version", "_commit_timestamp"})
 _REMOTE = ("s3://", "http://", "https://", "gs://", "az://", "abfss://")
 
 
@@ -60,7 +58,7 @@ class Warehouse:
         self._extend("delta")
         if uri.startswith(_REMOTE):
             self._extend("httpfs")
-        self._bind(relation, f"SELECT * FROM delta_scan({literal(uri)}, version => {version})")
+        self._bind(relation, f"SELECT * FROM delta_scan({literal(delta_uri(uri))}, version => {version})")
 
     def bind_source(self, source: Source, version: int | None) -> None:
         """Let a source's name stand for its files, or for one version of its Delta table."""
@@ -103,14 +101,18 @@ class Warehouse:
         return int(count)
 
     def keep_changes(self, relation: Relation, changes: pa.RecordBatchReader) -> int:
-        """Keep the rows that a change feed leaves added or removed in the end, each once; return how many."""
-        columns = ", ".join(quote(name) for name in changes.schema.names if name not in _FEED_COLUMNS)
+        """Keep the rows that changes leave added or removed in the end, each once; return how many.
+
+        The last column of the changes is 1 for a row that is new, and -1 for one that is gone.
+        """
+        *names, sign = map(quote, changes.schema.names)
+        columns = ", ".join(names)
         cursor = self._prepare(self._connection.cursor())
-        cursor.register("fsbuild_feed", changes)
+        cursor.register("fsbuild_changes", changes)
         with engine_errors():
             (count,) = cursor.execute(
-                f"CREATE OR REPLACE TABLE {relation} AS SELECT {columns} FROM fsbuild_feed GROUP BY {columns} "
-                "HAVING sum(CASE WHEN _change_type IN ('insert', 'update_postimage') THEN 1 ELSE -1 END) <> 0"
+                f"CREATE OR REPLACE TABLE {relation} AS SELECT {columns} FROM fsbuild_changes "
+                f"GROUP BY {columns} HAVING sum({sign}) <> 0"
             ).fetchall()[0]
         return int(count)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fsbuild.errors import NoChangesError, Problem
+from fsbuild.errors import NoChangesError
 from fsbuild.execute.bindings import Bindings
 from fsbuild.values import CompiledModel, Maintenance, Relation, changes_relation, keys_relation, quote
 
@@ -38,7 +38,7 @@ def find_affected(model: CompiledModel, bindings: Bindings) -> Affected:
             try:
                 _keep_changes(model.unique_id, name, recorded.get(name, ""), bindings)
             except NoChangesError as exc:
-                reason = exc.problems[0].message
+                reason = exc.reason
         if reason is not None:
             return Affected(reason=reason)
         if name in maintenance.affected:
@@ -59,9 +59,11 @@ def find_affected(model: CompiledModel, bindings: Bindings) -> Affected:
 def _keep_changes(unique_id: str, name: str, since: str, bindings: Bindings) -> None:
     """Keep the rows of an input that differ between what was read and what is there, each once."""
     if name in bindings.work.sources and bindings.work.sources[name].kind != "delta":
-        raise NoChangesError(Problem("it is read from files, of which only the present ones are known"))
+        raise NoChangesError(name, "it is read from files, of which only the present ones are known")
     state = bindings.state(name)
-    changes = bindings.tools.lake.changes(bindings.uri(name), since, state.version)
+    relation = bindings.bind(name)
+    columns = [column.name for column in bindings.tools.warehouse.columns(f"SELECT * FROM {relation}")]
+    changes = bindings.tools.lake.changes(bindings.uri(name), since, state.version, columns)
     bindings.tools.warehouse.keep_changes(changes_relation(unique_id, name), changes)
 
 

@@ -237,7 +237,8 @@ class Execution:
         relation = self.bindings.relation(unique_id)
         version = self.tools.lake.write(entry.write, relation, table_rows, commit)
         with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
-            version = self.tools.lake.set_properties(relation, commit.properties) or version
+            said = commit.properties, commit.description, self.work.run_id
+            version = self.tools.lake.set_properties(relation, *said) or version
         keep = isinstance(entry.write, Overwrite) and count <= _KEPT_ROWS
         self.bindings.remember(unique_id, version, keep=keep)
         return replace(node, status=status, rows=entry.count, version=version, checks=results)

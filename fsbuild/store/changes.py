@@ -1,99 +1,191 @@
-"""Two moments of a table in, the rows that changed between them out: Delta's change data feed.
+"""Two states of a table in, the rows that it won and lost between them out.
 
-The moments are a token, which identifies a state that was read once, and a version. Where the feed does not tell all
-changes between them, that is said and nothing is guessed.
+The log is read as Delta's protocol says: where a commit recorded changes, they are in its change files; otherwise its
+changes are the rows of the files that it added and removed. deltalake's own `load_cdf` is not used: it does not find
+change files of partitions whose values are encoded in a path (timestamps, quotes, spaces), needs the feed where plain
+files tell as much, and reads columns that nobody asked for, which fails where one of them changed its type.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from fsbuild.errors import NoChangesError, Problem
-from fsbuild.store.log import CHANGE_FEED, commits, open_table, token_of
+from fsbuild.errors import FsbuildError, NoChangesError, Problem, StoreError, listing
+from fsbuild.store.log import actions, file_system, token_of
+from fsbuild.store.table import TablePlace
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow import fs as pa_fs
 
-_TOKEN = re.compile(r"(\d+)@.*")
+SIGN = "fsbuild_sign"
+_KIND = "_change_type"
+_NEW = ("insert", "update_postimage")
+# Operations that copy the rows which they leave as they are: without a feed their files tell too much.
+_COPYING = frozenset({"MERGE", "UPDATE", "DELETE"})
+_TOKEN = re.compile(r"(\d+)@\d+")
 
 
-def read_changes(uri: str, since: str, until: int, storage_options: Mapping[str, str]) -> pa.RecordBatchReader:
-    """Stream the rows that changed after the state `since` up to version `until`, as Delta's change data feed has them.
+@dataclass(frozen=True, slots=True)
+class _ChangedFile:
+    """A file of changed rows: all of them new (1) or gone (-1), or each of its own kind (None)."""
 
-    The last columns are `_change_type` (`insert`, `delete`, `update_preimage`, `update_postimage`), `_commit_version`
-    and `_commit_timestamp`.
+    path: str
+    partition: Mapping[str, str | None]
+    sign: int | None
+
+
+def changes_problem(place: TablePlace, since: str, until: int) -> str | None:
+    """Say why it cannot be told what changed, or None where it can."""
+    try:
+        _changed_files(place, since, until)
+    except NoChangesError as exc:
+        return exc.reason
+    return None
+
+
+def read_changes(place: TablePlace, since: str, until: int, columns: Sequence[str]) -> pa.RecordBatchReader:
+    """Read the rows that a table won and lost, of the columns that it has at `until`.
 
     Raises:
-        NoChangesError: the feed does not have all of them.
+        NoChangesError: the log cannot tell.
+        StoreError: there is no such column.
     """
     import pyarrow as pa
-    from deltalake.exceptions import DeltaError
+    from pyarrow import fs as pa_fs
 
-    if (problem := changes_problem(uri, since, until, storage_options)) is not None:
-        raise NoChangesError(Problem(problem))
-    table = open_table(uri, storage_options, until)
-    if table is None:
-        raise NoChangesError(Problem("it is gone"))
-    first = _version(since) + 1
+    files = _changed_files(place, since, until)
+    table = place.opened(until)
+    if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+        raise NoChangesError(place.uri, "its columns have other names in its files")
+    present = pa.schema(table.schema().to_arrow())
+    if missing := [name for name in columns if name not in present.names]:
+        message = f"{place.uri} has no column {listing(missing)} at version {until}"
+        raise StoreError(Problem(message, hint=f"it has {listing(present.names)}"))
+    schema = pa.schema([*(present.field(name) for name in columns), pa.field(SIGN, pa.int8())])
+    root = file_system(place)
+    found = root.get_file_info([file.path for file in files])
+    if gone := [info.path for info in found if info.type == pa_fs.FileType.NotFound]:
+        raise NoChangesError(place.uri, f"files of the changed rows have been vacuumed ({listing(gone, 1)})")
+    return pa.RecordBatchReader.from_batches(schema, _batches(root, files, schema))
+
+
+# --- the log ---------------------------------------------------------------------------------------------------------
+
+
+def _changed_files(place: TablePlace, since: str, until: int) -> list[_ChangedFile]:
+    token = _TOKEN.fullmatch(since)
+    if token is None:
+        raise NoChangesError(place.uri, f"its earlier state is only known as '{since}'")
+    first = int(token[1])
+    if until < first:
+        raise NoChangesError(place.uri, f"version {first} was read already, and version {until} is before it")
+    if token_of(first, _said(place, first)) != since:
+        raise NoChangesError(place.uri, f"another table has been made in its place since version {first} was read")
+    files: list[_ChangedFile] = []
+    schemas: list[tuple[int, str]] = []
+    for version in range(first + 1, until + 1):
+        said = _said(place, version)
+        files += _files_of(place, version, said)
+        schemas += [(version, one["metaData"]["schemaString"]) for one in said if one.get("metaData")]
+    if schemas:
+        _refuse_other_types(place, first, schemas)
+    return files
+
+
+def _said(place: TablePlace, version: int) -> list[dict[str, Any]]:
+    said = actions(place, version)
+    if said is None:
+        raise NoChangesError(place.uri, f"version {version} is not in its log")
+    return said
+
+
+def _files_of(place: TablePlace, version: int, said: Sequence[Mapping[str, Any]]) -> Iterator[_ChangedFile]:
+    """List the files that hold the changes of one commit."""
+    recorded = [one["cdc"] for one in said if one.get("cdc")]
+    for action in recorded:
+        yield _file(action, None)
+    if recorded:
+        return
+    added = [one["add"] for one in said if one.get("add") and one["add"]["dataChange"]]
+    removed = [one["remove"] for one in said if one.get("remove") and one["remove"]["dataChange"]]
+    operation = next((one["commitInfo"].get("operation") for one in said if one.get("commitInfo")), None)
+    if added and removed and operation in _COPYING:
+        raise NoChangesError(place.uri, f"its change data feed was off at version {version} ({operation})")
+    if any(action.get("deletionVector") for action in (*added, *removed)):
+        raise NoChangesError(place.uri, f"version {version} marks deleted rows without recording them as changes")
+    if any(action.get("partitionValues") is None for action in removed):
+        raise NoChangesError(place.uri, f"version {version} does not say which partitions it removed files of")
+    for action in added:
+        yield _file(action, 1)
+    for action in removed:
+        yield _file(action, -1)
+
+
+def _file(action: Mapping[str, Any], sign: int | None) -> _ChangedFile:
+    return _ChangedFile(unquote(action["path"]), action["partitionValues"], sign)
+
+
+def _refuse_other_types(place: TablePlace, first: int, schemas: Sequence[tuple[int, str]]) -> None:
+    """Refuse what no single type could hold: a column that had another one in between."""
     try:
-        if first > until:
-            return pa.RecordBatchReader.from_stream(table.load_cdf(until, until, predicate="false"))
-        return pa.RecordBatchReader.from_stream(table.load_cdf(first, until))
-    except (DeltaError, OSError) as exc:
-        raise NoChangesError(Problem(f"its change data feed cannot be read: {str(exc).splitlines()[0]}")) from exc
+        types = _types(place.opened(first).schema().to_json())
+    except NoChangesError:
+        raise
+    except FsbuildError as exc:
+        raise NoChangesError(place.uri, f"version {first} cannot be opened any more") from exc
+    for version, text in schemas:
+        for name, kind in _types(text).items():
+            if types.setdefault(name, kind) != kind:
+                raise NoChangesError(place.uri, f"column '{name}' has another type since version {version}")
 
 
-def changes_problem(uri: str, since: str, until: int, storage_options: Mapping[str, str]) -> str | None:
-    """Say why the rows that changed after the state `since` up to version `until` cannot be told, or None."""
-    match = _TOKEN.fullmatch(since)
-    if match is None:
-        return "the version that was read last is not known"
-    first = int(match[1])
-    if first > until:
-        return "it is older than the version that was read last"
-    found = next((info for version, info in commits(uri, storage_options) if version == first), None)
-    if found is None:
-        return f"its log does not go back to version {first}, which was read last"
-    if token_of(first, found) != since:
-        return "it was made anew since it was read last"
-    if not _feeds_changes(uri, first, until, storage_options):
-        return f"its change data feed is off ({CHANGE_FEED})"
-    return None
+def _types(schema: str) -> dict[str, str]:
+    fields = json.loads(schema)["fields"]
+    return {field["name"]: json.dumps(field["type"], sort_keys=True) for field in fields}
 
 
-def _version(token: str) -> int:
-    return int(token.partition("@")[0])
+# --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _feeds_changes(uri: str, first: int, until: int, storage_options: Mapping[str, str]) -> bool:
-    """Whether the change data feed was on from version `first` up to `until`."""
-    if "://" not in uri:
-        for version in range(until, -1, -1):
-            found = _configuration(Path(uri) / "_delta_log" / f"{version:020}.json")
-            if found is not None and found.get(CHANGE_FEED) != "true":
-                return False
-            if found is not None and version <= first:
-                return True
-    # The log is elsewhere, or its beginning is in a checkpoint.
-    return all(
-        (table := open_table(uri, storage_options, version)) is not None
-        and table.metadata().configuration.get(CHANGE_FEED) == "true"
-        for version in {first, until}
-    )
+def _batches(root: pa_fs.FileSystem, files: Sequence[_ChangedFile], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Read files as rows of one schema: what a file lacks is in its partition's values, or NULL."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+    from pyarrow import parquet as pq
+
+    for file in files:
+        with root.open_input_file(file.path) as opened:
+            parquet = pq.ParquetFile(opened, coerce_int96_timestamp_unit="us")
+            stored = set(parquet.schema_arrow.names).difference(file.partition)
+            wanted = [name for name in schema.names if name in stored]
+            for batch in parquet.iter_batches(columns=wanted if file.sign is not None else [*wanted, _KIND]):
+                columns = [
+                    batch.column(field.name).cast(field.type)
+                    if field.name in stored
+                    else pa.repeat(_partition_value(file.partition.get(field.name), field.type), batch.num_rows)
+                    for field in schema
+                    if field.name != SIGN
+                ]
+                if file.sign is None:
+                    is_new = pc.is_in(batch.column(_KIND).cast(pa.string()), value_set=pa.array(_NEW))
+                    signs = pc.if_else(is_new, pa.scalar(1, pa.int8()), pa.scalar(-1, pa.int8()))
+                else:
+                    signs = pa.repeat(pa.scalar(file.sign, pa.int8()), batch.num_rows)
+                yield pa.record_batch([*columns, signs], schema=schema)
 
 
-def _configuration(file: Path) -> Mapping[str, Any] | None:
-    """The table properties that a commit sets, or None where it sets none."""
-    try:
-        with file.open(encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith('{"metaData"'):
-                    found: Mapping[str, Any] = json.loads(line)["metaData"].get("configuration", {})
-                    return found
-    except FileNotFoundError:
-        return None
-    return None
+def _partition_value(text: str | None, kind: pa.DataType) -> pa.Scalar:
+    """Read a value as the log writes it: an empty one is NULL, timestamps are in UTC whether they say so or not."""
+    import pyarrow as pa
+
+    if not text:
+        return pa.scalar(None, kind)
+    if pa.types.is_timestamp(kind):
+        return pa.scalar(text.removesuffix("Z")).cast(pa.timestamp("us")).cast(kind)
+    return pa.scalar(text).cast(kind)

@@ -1,11 +1,12 @@
-"""A table's log in, what it remembers out: its state, its versions, what each commit says of itself.
+"""A table's log in, what it says of the table out: its state, and which version was there when.
 
-The log's files are read directly where they are on this machine: opening a table takes far longer, and a run asks
+The log's files are read directly where the table is on this machine: opening a table takes far longer, and a run asks
 thousands of them.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -14,19 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fsbuild.errors import Problem, StoreError
+from fsbuild.store.commits import KNOWN, PREFIX
+from fsbuild.store.table import TablePlace
 from fsbuild.values import TableState
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    import pyarrow.fs as pa_fs
 
-PREFIX = "fsbuild."
-CHANGE_FEED = "delta.enableChangeDataFeed"
 _LOG_FILE = re.compile(r"(\d{20})\.json")
 # Operations that rewrite or describe a table without changing its rows.
 _WITHOUT_DATA_CHANGE = frozenset(
     {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "ADD FEATURE", "UPDATE TABLE METADATA", "FSCK"}
 )
-_KNOWN = frozenset({"version", "run_id", "fingerprint", "inputs", "rows", "event_times", "data_change"})
 
 
 def read_state(uri: str, storage_options: Mapping[str, str] | None = None, at: int | None = None) -> TableState | None:
@@ -39,12 +39,14 @@ def read_state(uri: str, storage_options: Mapping[str, str] | None = None, at: i
     token: str | None = None
     changed_by: str | None = None
     record: Mapping[str, Any] | None = None
-    for number, info in commits(uri, storage_options):
+    properties: str | None = None
+    for number, info in commits(TablePlace(uri, storage_options or {})):
         if at is not None and number > at:
             continue
         version = number if version is None else version
+        properties = properties or info.get(f"{PREFIX}properties")
         if _changes_data(info):
-            token = token or token_of(number, info)
+            token = token or _token(number, info)
         if record is None and f"{PREFIX}fingerprint" in info:
             record = info
         if record is None and _changes_data(info):
@@ -53,54 +55,116 @@ def read_state(uri: str, storage_options: Mapping[str, str] | None = None, at: i
             break
     if version is None:
         return None
-    record = record or {}
+    said = {key.removeprefix(PREFIX): value for key, value in (record or {}).items() if key.startswith(PREFIX)}
     return TableState(
         version=version,
         token=token or str(version),
-        fingerprint=record.get(f"{PREFIX}fingerprint"),
-        inputs=json.loads(record.get(f"{PREFIX}inputs", "{}")),
-        run_id=record.get(f"{PREFIX}run_id"),
+        fingerprint=said.get("fingerprint"),
+        inputs=json.loads(said.get("inputs", "{}")),
+        run_id=said.get("run_id"),
         changed_by=changed_by,
-        extra={
-            key: value
-            for written, value in record.items()
-            if (key := written.removeprefix(PREFIX)) != written and key not in _KNOWN
-        },
+        extra={key: str(value) for key, value in said.items() if key not in KNOWN},
+        properties=None if properties is None else json.loads(properties),
     )
 
 
-def commits(uri: str, storage_options: Mapping[str, str] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """What the commits of a table say of themselves, by version, the latest first.
+def version_at(place: TablePlace, moment: dt.datetime) -> int:
+    """Tell the latest version that was committed at a moment or before.
 
     Raises:
-        StoreError: the folder is there and is not a Delta table, or its log cannot be read.
+        StoreError: there is no table, or it is younger.
     """
-    return _remote_log(uri, storage_options) if "://" in uri else _local_log(Path(uri))
+    first: tuple[int, int] | None = None
+    for version, info in commits(place):
+        committed_ms = _committed_ms(info)
+        if committed_ms is not None and committed_ms <= moment.timestamp() * 1000:
+            return version
+        first = (version, committed_ms) if committed_ms is not None else first
+    if first is None:
+        raise place.is_missing()
+    since = dt.datetime.fromtimestamp(first[1] / 1000, dt.UTC).isoformat(sep=" ", timespec="milliseconds")
+    message = f"{place.uri} goes back to {since} (version {first[0]}), not to {moment.isoformat(sep=' ')}"
+    raise StoreError(Problem(message, hint="choose a later moment"))
+
+
+def version_of_run(place: TablePlace, run_id: str) -> int | None:
+    """Tell the version that a run's last commit made, or None where its log has none of that run's."""
+    for version, info in commits(place):
+        if info.get(f"{PREFIX}run_id") == run_id:
+            return version
+    return None
+
+
+def commits(place: TablePlace) -> Iterator[tuple[int, dict[str, Any]]]:
+    """List the commits of a table, the latest first, each with what it says of itself."""
+    if not place.is_local:
+        table = place.open()
+        for info in table.history() if table is not None else []:
+            yield int(info["version"]), info
+        return
+    for version in local_versions(place.path):
+        yield version, _commit_info(_log_file(place.path, version))
+
+
+def local_versions(table: Path) -> list[int]:
+    """List the versions whose commits are in the log of a table on this machine, the latest first."""
+    try:
+        with os.scandir(table / "_delta_log") as entries:
+            return sorted((int(m[1]) for entry in entries if (m := _LOG_FILE.fullmatch(entry.name))), reverse=True)
+    except FileNotFoundError:
+        if table.is_dir() and any(table.iterdir()):
+            hint = "move it away, or choose another alias, schema or lake"
+            raise StoreError(Problem(f"{table} is in the way: a folder that is not a Delta table", hint=hint)) from None
+        return []
+    except OSError as exc:
+        raise StoreError(Problem(f"cannot read the log of {table}: {exc.strerror}")) from exc
+
+
+def file_system(place: TablePlace) -> pa_fs.FileSystem:
+    """Open the folder of a table as a file system of its own."""
+    from pyarrow import fs as pa_fs
+
+    if place.is_local:
+        return pa_fs.SubTreeFileSystem(str(place.path.absolute()), pa_fs.LocalFileSystem())
+    from deltalake.fs import DeltaStorageHandler
+
+    return pa_fs.PyFileSystem(DeltaStorageHandler(place.delta_uri, place.options))
+
+
+def actions(place: TablePlace, version: int) -> list[dict[str, Any]] | None:
+    """Read everything that a commit says; None where the log does not have it (any more)."""
+    try:
+        if place.is_local:
+            text = _log_file(place.path, version).read_text(encoding="utf-8")
+        else:
+            with file_system(place).open_input_stream(f"_delta_log/{version:020}.json") as stream:
+                text = stream.read().decode()
+    except FileNotFoundError:
+        return None
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def token_of(version: int, said: list[dict[str, Any]]) -> str:
+    """Identify a version by what its commit says."""
+    return _token(version, next((action["commitInfo"] for action in said if action.get("commitInfo")), {}))
+
+
+def _token(version: int, info: Mapping[str, Any]) -> str:
+    """A version and the moment of its commit: another table that is made in the same place has another moment."""
+    return f"{version}@{info.get('timestamp', '')}"
 
 
 def _changes_data(info: Mapping[str, Any]) -> bool:
     return info.get("operation") not in _WITHOUT_DATA_CHANGE and info.get(f"{PREFIX}data_change") != "false"
 
 
-def token_of(version: int, info: Mapping[str, Any]) -> str:
-    """A version and the moment of its commit: another table that is made in the same place has another moment."""
-    return f"{version}@{info.get('timestamp', '')}"
+def _committed_ms(info: Mapping[str, Any]) -> int | None:
+    committed_ms: int | None = info.get("inCommitTimestamp", info.get("timestamp"))
+    return committed_ms
 
 
-def _local_log(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The commits of a table on this machine, the latest first, each with what it says of itself."""
-    log = table / "_delta_log"
-    try:
-        versions = sorted((m[1] for entry in os.scandir(log) if (m := _LOG_FILE.fullmatch(entry.name))), reverse=True)
-    except FileNotFoundError:
-        if table.is_dir() and any(table.iterdir()):
-            hint = "move it away, or choose another alias, schema or lake"
-            raise StoreError(Problem(f"{table} is in the way: a folder that is not a Delta table", hint=hint)) from None
-        return
-    except OSError as exc:
-        raise StoreError(Problem(f"cannot read the log of {table}: {exc.strerror}")) from exc
-    for version in versions:
-        yield int(version), _commit_info(log / f"{version}.json")
+def _log_file(table: Path, version: int) -> Path:
+    return table / "_delta_log" / f"{version:020}.json"
 
 
 def _commit_info(file: Path) -> dict[str, Any]:
@@ -111,24 +175,3 @@ def _commit_info(file: Path) -> dict[str, Any]:
                 if info is not None:
                     return info
     return {}
-
-
-def _remote_log(uri: str, storage_options: Mapping[str, str] | None) -> Iterator[tuple[int, dict[str, Any]]]:
-    table = open_table(uri, storage_options)
-    for info in table.history() if table is not None else []:
-        yield int(info["version"]), info
-
-
-def open_table(
-    uri: str, storage_options: Mapping[str, str] | None = None, version: int | None = None
-) -> DeltaTable | None:
-    """Open a Delta table, or None where there is none."""
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError, TableNotFoundError
-
-    try:
-        return DeltaTable(uri, version=version, storage_options=dict(storage_options or {}) or None)
-    except TableNotFoundError:
-        return None
-    except (DeltaError, OSError) as exc:
-        raise StoreError(Problem(f"cannot open the Delta table {uri}: {exc}")) from exc

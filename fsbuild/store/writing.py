@@ -1,224 +1,189 @@
-"""Rows and what is to be remembered of them in, one Delta commit out.
+"""Rows and how they enter a table in, one Delta commit out.
 
-Every commit carries the node's transaction id; of two that were computed from one version, the second is refused by
-Delta. Nothing here is written twice, and nothing becomes visible before its commit.
+Nothing is written twice, and nothing becomes visible before its commit. A write that turns out to change nothing leaves
+a commit without rows, so that what was consumed is remembered.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from fsbuild.errors import ConflictError, FsbuildError, Problem, StoreError
-from fsbuild.store.log import CHANGE_FEED, PREFIX, open_table
+from fsbuild.store.commits import commit_properties, own_properties, record
+from fsbuild.store.table import TablePlace, commit_errors
 from fsbuild.values import Append, Commit, Overwrite, ReplaceWhere, TableRows, Upsert, Write, quote
-from fsbuild.version import __version__
 
 if TYPE_CHECKING:
-    from deltalake import CommitProperties, DeltaTable
+    import pyarrow as pa
+    from deltalake import DeltaTable
 
-_OPERATION = "fsbuild_op"
+_CHANGE_FEED = "delta.enableChangeDataFeed"
+# The column that says what is to be done with a row, and never enters a table.
+OPERATION = "fsbuild_op"
 
 
-def write_rows(uri: str, write: Write, rows: TableRows, commit: Commit, storage_options: Mapping[str, str]) -> int:
+def write_rows(place: TablePlace, write: Write, rows: TableRows, commit: Commit) -> int:
     """Write rows in one commit; return the table's version then.
 
     Raises:
         ConflictError: the table is not at the version that the rows were computed for.
         StoreError: Delta refuses the rows.
     """
-    with commit_errors(uri):
-        table = expected_table(uri, commit, storage_options)
-        if isinstance(write, Overwrite) or table is None:
-            return _overwrite(uri, table, rows, commit, storage_options)
-        if rows.count == 0 and not isinstance(write, ReplaceWhere):
-            return _record(table, commit)
-        if isinstance(write, Upsert):
-            _merge(table, write, rows, commit)
-            # Delta makes no commit where nothing differs.
-            return int(table.version()) if table.version() != commit.expected_version else _record(table, commit)
-        _add(table, write, rows, commit)
-        return int(table.version())
+    match write:
+        case Overwrite():
+            return _overwrite(place, rows, commit)
+        case Append():
+            return _append(place, write, rows, commit)
+        case Upsert():
+            return _upsert(place, write, rows, commit)
+        case ReplaceWhere():
+            return _replace(place, write, rows, commit)
 
 
-def record(uri: str, commit: Commit, storage_options: Mapping[str, str]) -> int:
-    """Remember what a table was computed from in a commit without rows; return the version."""
-    with commit_errors(uri):
-        table = expected_table(uri, commit, storage_options)
-        if table is None:
-            raise StoreError(Problem(f"there is no table at {uri}"))
-        return _record(table, commit)
-
-
-def _overwrite(
-    uri: str, table: DeltaTable | None, rows: TableRows, commit: Commit, storage_options: Mapping[str, str]
-) -> int:
-    """Replace a table's rows and columns, or create it."""
+def _overwrite(place: TablePlace, rows: TableRows, commit: Commit) -> int:
     from deltalake import write_deltalake
 
-    if table is None and "://" not in uri:
-        # From here on the folder is known as ours, also after a crash before the first commit.
-        (Path(uri) / "_delta_log").mkdir(parents=True, exist_ok=True)
-    if table is not None and table.metadata().configuration.get(CHANGE_FEED) != "true":
-        # Another program made the table; it cannot be turned on in the same commit.
-        table.alter.set_table_properties({CHANGE_FEED: "true"})
-    write_deltalake(
-        uri if table is None else table,
-        rows.open(),
-        mode="error" if table is None else "overwrite",
-        schema_mode=None if table is None else "overwrite",
-        partition_by=list(commit.partition_by),
-        configuration={CHANGE_FEED: "true"} if table is None else None,
-        description=commit.description or None,
-        storage_options=dict(storage_options) or None,
-        commit_properties=properties_of(commit),
-    )
+    with commit_errors(place.uri):
+        table = place.expected(commit)
+        if table is None and place.is_local:
+            # From here on the folder is known as ours, also after a crash before the first commit.
+            (place.path / "_delta_log").mkdir(parents=True, exist_ok=True)
+        if table is not None and table.metadata().configuration.get(_CHANGE_FEED) != "true":
+            # Another program made the table; it cannot be turned on in the same commit.
+            table.alter.set_table_properties({_CHANGE_FEED: "true"})
+        write_deltalake(
+            place.delta_uri if table is None else table,
+            rows.open(),
+            mode="error" if table is None else "overwrite",
+            schema_mode=None if table is None else "overwrite",
+            partition_by=list(commit.partition_by),
+            configuration={_CHANGE_FEED: "true"} if table is None else None,
+            description=commit.description or None,
+            storage_options=place.options,
+            commit_properties=commit_properties(commit, own_properties(table)),
+        )
     return 0 if table is None else int(table.version())
 
 
-def _add(table: DeltaTable, write: Append | ReplaceWhere, rows: TableRows, commit: Commit) -> None:
-    """Add rows; in the place of those that match the predicate, where there is one."""
+def _append(place: TablePlace, write: Append, rows: TableRows, commit: Commit) -> int:
     from deltalake import write_deltalake
 
-    schema_mode: Literal["merge"] | None = "merge" if write.add_columns else None
-    properties = properties_of(commit)
-    if isinstance(write, Append):
-        write_deltalake(table, rows.open(), mode="append", schema_mode=schema_mode, commit_properties=properties)
-        return
-    write_deltalake(
-        table,
-        rows.open(),
-        mode="overwrite",
-        predicate=write.predicate,
-        schema_mode=schema_mode,
-        commit_properties=properties,
-    )
-
-
-def _record(table: DeltaTable, commit: Commit) -> int:
-    import pyarrow as pa
-    from deltalake import write_deltalake
-
-    nothing = pa.RecordBatchReader.from_batches(pa.schema(table.schema().to_arrow()), [])
-    write_deltalake(table, nothing, mode="append", commit_properties=properties_of(commit, has_data_change=False))
-    return int(table.version())
-
-
-def _merge(table: DeltaTable, write: Upsert, rows: TableRows, commit: Commit) -> None:
-    """Update the rows whose key is there and differ, insert the others; with operations, delete too.
-
-    Without operations the keys of `rows` must be neither NULL nor duplicate.
-    """
-    # An operation may be about a key with a NULL; what is merely merged has none, which is quicker to compare.
-    equals = "IS NOT DISTINCT FROM" if write.has_ops else "="
-    on = [f"(t.{quote(name)} {equals} s.{quote(name)})" for name in write.key]
-    # Literals let Delta skip the files that cannot hold these keys; it derives no such bounds from the source.
-    on += [f"t.{quote(name)} BETWEEN {low} AND {high}" for name, (low, high) in write.literals.items()]
-    on += [f"({predicate})" for predicate in write.predicates]
-    if write.has_ops:
-        on.append(f"s.{_OPERATION} <> 'insert'")
-    merger = table.merge(
-        rows.open(),
-        predicate=" AND ".join(on),
-        source_alias="s",
-        target_alias="t",
-        merge_schema=write.add_columns,
-        commit_properties=properties_of(commit),
-    )
-    present = {field.name for field in table.schema().fields}
-    values = {quote(name): f"s.{quote(name)}" for name in rows.columns}
-    differs = " OR ".join(
-        # A column that the table is about to get differs wherever it has a value.
-        f"(s.{quote(name)} IS DISTINCT FROM t.{quote(name)})" if name in present else f"(s.{quote(name)} IS NOT NULL)"
-        for name in rows.columns
-        if name not in write.key
-    )
-    if write.has_ops:
-        merger = merger.when_matched_delete(f"s.{_OPERATION} = 'delete'")
-    if differs:
-        condition = f"s.{_OPERATION} = 'upsert' AND ({differs})" if write.has_ops else differs
-        merger = merger.when_matched_update(values, predicate=condition)
-    merger.when_not_matched_insert(values, f"s.{_OPERATION} <> 'delete'" if write.has_ops else None).execute()
-
-
-def set_properties(uri: str, properties: Mapping[str, str], storage_options: Mapping[str, str]) -> int | None:
-    """Set the table properties that differ; return the table's version then, or None where none did.
-
-    A property of fsbuild's that is not wanted any more becomes empty: Delta's library cannot remove one.
-    """
-    from deltalake import CommitProperties
-
-    with commit_errors(uri):
-        table = open_table(uri, storage_options)
-        present = {} if table is None else table.metadata().configuration
-        unwanted = {key: "" for key in present if key.startswith(PREFIX) and present[key] and key not in properties}
-        differing = {key: value for key, value in properties.items() if present.get(key) != value} | unwanted
-        if table is None or not differing:
-            return None
-        table.alter.set_table_properties(
-            differing,
-            raise_if_not_exists=False,
-            commit_properties=CommitProperties(custom_metadata={f"{PREFIX}data_change": "false"}),
+    with commit_errors(place.uri):
+        table = place.existing(commit)
+        present = _column_names(table)
+        brings_columns = write.add_columns and not present.issuperset(rows.columns)
+        if rows.count == 0 and not brings_columns:
+            return record(place, commit)
+        # Delta fills the columns that rows lack only where it may change the schema.
+        is_filling = present > set(rows.columns)
+        write_deltalake(
+            table,
+            rows.open(),
+            mode="append",
+            schema_mode="merge" if brings_columns or is_filling else None,
+            commit_properties=commit_properties(commit, own_properties(table)),
         )
         return int(table.version())
 
 
-def expected_table(uri: str, commit: Commit, storage_options: Mapping[str, str]) -> DeltaTable | None:
-    """Open the version that the rows were computed for; refuse when the table has moved on."""
-    table = open_table(uri, storage_options)
-    found = None if table is None else table.version()
-    if found != commit.expected_version:
-        raise _conflict(uri)
-    return table
+def _replace(place: TablePlace, write: ReplaceWhere, rows: TableRows, commit: Commit) -> int:
+    from deltalake import write_deltalake
+
+    with commit_errors(place.uri):
+        table = place.existing(commit)
+        properties = commit_properties(commit, own_properties(table))
+        if rows.count:
+            write_deltalake(
+                table, rows.open(), mode="overwrite", predicate=write.predicate, commit_properties=properties
+            )
+        else:
+            # Unlike an empty overwrite, this makes no commit where nothing matches.
+            table.delete(write.predicate, commit_properties=properties)
+        if table.version() != commit.expected_version:
+            return int(table.version())
+    return record(place, commit)
 
 
-def _conflict(uri: str) -> ConflictError:
-    message = f"another writer changed {uri} while this run was computing; nothing was written"
-    return ConflictError(Problem(message, hint="run again: what the other writer did will be taken into account"))
+def _upsert(place: TablePlace, write: Upsert, rows: TableRows, commit: Commit) -> int:
+    with commit_errors(place.uri):
+        table = place.existing(commit)
+        present = _column_names(table)
+        if rows.count:
+            _merge(table, write, rows, commit)
+            if table.version() != commit.expected_version:
+                return int(table.version())
+    if write.add_columns and not present.issuperset(rows.columns):
+        return _append(place, Append(add_columns=True), _without_rows(rows), commit)
+    return record(place, commit)
 
 
-def properties_of(commit: Commit, *, has_data_change: bool = True) -> CommitProperties:
-    """What travels in a commit, and the transaction that fences it."""
-    from deltalake import CommitProperties, Transaction
-
-    metadata = {
-        "version": __version__,
-        "run_id": commit.run_id,
-        "fingerprint": commit.fingerprint,
-        "inputs": json.dumps(dict(commit.inputs), sort_keys=True),
-        "rows": str(commit.rows),
-        **commit.extra,
-    }
-    if commit.event_times is not None:
-        metadata["event_times"] = json.dumps(commit.event_times)
-    if not has_data_change:
-        metadata["data_change"] = "false"
-    number = 0 if commit.expected_version is None else commit.expected_version + 1
-    return CommitProperties(
-        custom_metadata={f"{PREFIX}{key}": value for key, value in metadata.items()},
-        max_commit_retries=0,
-        app_transactions=[Transaction(commit.app_id, number)],
+def _merge(table: DeltaTable, write: Upsert, rows: TableRows, commit: Commit) -> None:
+    present, source = _column_names(table), rows.open()
+    merger = table.merge(
+        source,
+        predicate=" AND ".join(_join(write, source.schema)),
+        source_alias="s",
+        target_alias="t",
+        merge_schema=write.add_columns,
+        commit_properties=commit_properties(commit, own_properties(table)),
     )
+    if write.has_ops:
+        merger = merger.when_matched_delete(_operation("= 'delete'"))
+    if updated := [name for name in rows.columns if name not in write.key]:
+        differs = " OR ".join(
+            # A column that the table has yet to get cannot be named on its side.
+            f"({_column('s', name)} IS DISTINCT FROM {_column('t', name)})"
+            if name in present
+            else f"({_column('s', name)} IS NOT NULL)"
+            for name in updated
+        )
+        merger = merger.when_matched_update({quote(name): _column("s", name) for name in updated}, differs)
+    merger.when_not_matched_insert(
+        {quote(name): _column("s", name) for name in rows.columns},
+        _operation("<> 'delete'") if write.has_ops else None,
+    ).execute()
 
 
-@contextmanager
-def commit_errors(uri: str) -> Iterator[None]:
-    """Turn deltalake's errors into fsbuild's; its panics too, which are not Exceptions."""
-    from deltalake.exceptions import CommitFailedError
+def _join(write: Upsert, schema: pa.Schema) -> list[str]:
+    """Say which rows of the table (t) a row (s) is about."""
+    import pyarrow as pa
 
-    try:
-        yield
-    except CommitFailedError as exc:
-        raise _conflict(uri) from exc
-    except FsbuildError:
-        raise
-    except BaseException as exc:
-        # deltalake raises bare Exceptions too, and panics that are none; a backtrace of its own is of no use here.
-        if not isinstance(exc, Exception) and type(exc).__name__ != "PanicException":
-            raise
-        if "already exists" in str(exc):
-            raise _conflict(uri) from exc
-        raise StoreError(Problem(f"cannot write {uri}: {str(exc).splitlines()[0]}")) from exc
+    on = []
+    for name in write.key:
+        there, here = _column("t", name), _column("s", name)
+        kind = schema.field(name).type
+        if pa.types.is_floating(kind):
+            # There are many NaN, which are one to DuckDB; deltalake compares their bits.
+            nan = f"CAST('NaN' AS {'DOUBLE' if pa.types.is_float64(kind) else 'FLOAT'})"
+            there, here = f"nanvl({there}, {nan})", f"nanvl({here}, {nan})"
+        # The parentheses are needed: AND would bind tighter.
+        on.append(f"({there} IS NOT DISTINCT FROM {here})" if write.has_ops else f"{there} = {here}")
+    if write.has_ops:
+        on.append(_operation("<> 'insert'"))
+    # Literals let Delta skip the files that cannot hold these keys; it derives no such bounds from the source.
+    for name, (low, high) in write.literals.items():
+        bounds = f"{_column('t', name)} BETWEEN {low} AND {high}"
+        on.append(f"({bounds} OR {_column('t', name)} IS NULL)" if write.has_ops and name in write.key else bounds)
+    return on + [f"({predicate})" for predicate in write.predicates]
+
+
+def _column(alias: str, name: str) -> str:
+    return f"{alias}.{quote(name)}"
+
+
+def _operation(comparison: str) -> str:
+    return f"{_column('s', OPERATION)} {comparison}"
+
+
+def _column_names(table: DeltaTable) -> frozenset[str]:
+    return frozenset(field.name for field in table.schema().fields)
+
+
+def _without_rows(rows: TableRows) -> TableRows:
+    """The columns alone, without what is to be done with each row."""
+    import pyarrow as pa
+
+    def opened() -> pa.RecordBatchReader:
+        schema = rows.open().schema
+        return pa.RecordBatchReader.from_batches(pa.schema([schema.field(name) for name in rows.columns]), [])
+
+    return TableRows(opened, rows.columns, 0)
