@@ -82,6 +82,19 @@ def parse_config(raw: Mapping[str, Any], place_of: Callable[[str], Place]) -> tu
     return ModelConfig(**values), tuple(problems)
 
 
+def table_properties(config: ModelConfig) -> dict[str, str]:
+    """The properties of a table that tell a reader of its features what they need to know."""
+    written = {
+        "fsbuild.unique_key": ",".join(config.unique_key),
+        "fsbuild.entity": ",".join(config.entity),
+        "fsbuild.event_time": config.event_time or "",
+        "fsbuild.known_time": config.known_time or "",
+        "fsbuild.ttl": config.ttl or "",
+        "fsbuild.owner": config.owner or "",
+    }
+    return {key: value for key, value in written.items() if value}
+
+
 def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anything
     parsed = _coerce(value, _TYPES[key])
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):

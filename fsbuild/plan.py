@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from fsbuild.config import table_properties
 from fsbuild.errors import Problem, UsageError
 from fsbuild.evolution import Evolution, evolve
 from fsbuild.values import Action, Check, ColumnType, CompiledModel, Maintenance, Plan, Seed, Step, TableState
@@ -153,9 +154,11 @@ class _Planner:
         else:
             due, is_conditional = self._due_reason(model, state, fingerprint)
         if due is None:
-            return self._kept(
-                unique_id, model.rendered.model.checks, state, fingerprint, "nothing that it reads has changed"
-            )
+            checks = model.rendered.model.checks
+            kept = self._kept(unique_id, checks, state, fingerprint, "nothing that it reads has changed")
+            if kept.action == "keep" and state.properties not in (None, table_properties(config)):
+                return replace(kept, action="describe", reason="what its readers are told of it has changed")
+            return kept
         action: Action = "increment" if is_increment else "replace"
         has_new_checks = self._has_new_checks(fingerprint, state)
         step = Step(unique_id, action, due, fingerprint, is_conditional, has_new_checks, columns)
@@ -214,7 +217,7 @@ class _Planner:
         ]
 
     def _runs(self, unique_id: str) -> bool:
-        return unique_id in self.steps and self.steps[unique_id].action not in ("keep", "check")
+        return unique_id in self.steps and self.steps[unique_id].action not in ("keep", "check", "describe")
 
     def _volatile_reason(self, model: CompiledModel) -> str | None:
         """Why a model's rows depend on the moment, those of views that it reads included."""

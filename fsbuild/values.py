@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ResourceType = Literal["model", "seed", "source"]
 Severity = Literal["error", "warn"]
-Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "keep", "refuse"]
+Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "describe", "keep", "refuse"]
 SchemaChange = Literal["fail", "append_new_columns", "sync_all_columns"]
 Strategy = Literal["auto", "merge", "append", "delete+insert", "insert_overwrite"]
 Status = Literal["success", "unchanged", "warn", "error", "skipped", "pass", "fail"]

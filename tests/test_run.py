@@ -259,6 +259,24 @@ def test_a_new_check_that_passes_is_remembered_and_changes_no_row(make_project: 
     assert all(r.status == "unchanged" for r in second.results if r.kind != "view")
 
 
+def test_what_readers_are_told_is_mended_without_touching_a_row(make_project: Make) -> None:
+    owned = SHOP["models/totals.sql"].replace("'table'", "'table', owner='ops', event_time='customer_id'")
+    root = make_project({**SHOP, "models/totals.sql": owned})
+    Project(root).run()
+    write_files(
+        root, {"models/totals.sql": owned.replace("'ops'", "'sales'").replace(", event_time='customer_id'", "")}
+    )
+
+    (step,) = [step for step in Project(root).plan().steps if step.unique_id.endswith("totals")]
+    first, second = statuses(Project(root).run()), Project(root).plan()
+
+    assert step.action == "describe"
+    assert first["totals"] == first["best"] == "unchanged"
+    assert DeltaTable(str(root / "lake/main/totals")).metadata().configuration["fsbuild.owner"] == "sales"
+    assert not DeltaTable(str(root / "lake/main/totals")).metadata().configuration["fsbuild.event_time"]
+    assert {step.action for step in second.steps} <= {"keep", "view"}
+
+
 def test_rows_that_dbt_run_published_unchecked_are_checked_by_build(make_project: Make) -> None:
     checks = """
 models:

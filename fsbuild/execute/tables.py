@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from fsbuild.config import table_properties
 from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings, in_columns
@@ -90,6 +91,8 @@ class Execution:
             raise EvolutionError(Problem(step.reason, hint=hint))
         if action == "keep":
             return replace(node, status="unchanged", message=step.reason)
+        if action == "describe":
+            return self._describe(self.work.models[unique_id], node)
         if action == "check":
             return self._check_present(step, node)
         if action == "view":
@@ -129,6 +132,12 @@ class Execution:
             self.bindings.remember(step.unique_id, version, keep=False)
         return replace(node, status=status, checks=results, message=step.reason)
 
+    def _describe(self, model: CompiledModel, node: NodeResult) -> NodeResult:
+        """Tell the readers of a table anew what they need to know of it; its rows stay as they are."""
+        config, relation = model.rendered.config, model.rendered.relation
+        self.tools.lake.set_properties(relation, table_properties(config), config.description, self.work.run_id)
+        return replace(node, status="unchanged", message=self.steps[model.unique_id].reason)
+
     def _check_view(self, unique_id: str, node: NodeResult) -> NodeResult:
         checks = checks_of(unique_id, self.work) if self.work.is_checking else ()
         if not checks:
@@ -149,7 +158,7 @@ class Execution:
             step,
             {name: self.bindings.token(name) for name in self.work.inputs[unique_id]},
             description=config.description,
-            properties=_table_properties(model),
+            properties=table_properties(config),
             partition_by=_as_written(config.partition_by, model.columns),
         )
         # With delete+insert several rows may have one key.
@@ -348,20 +357,6 @@ def _as_written(names: Sequence[str], columns: Sequence[ColumnType]) -> tuple[st
     """Name columns as the table does: the engine ignores the case of a name, and Delta does not."""
     written = {column.name.lower(): column.name for column in columns}
     return tuple(written[name.lower()] for name in names)
-
-
-def _table_properties(model: CompiledModel) -> dict[str, str]:
-    """What a reader of a feature table needs to know of it."""
-    config = model.rendered.config
-    written = {
-        "fsbuild.unique_key": ",".join(config.unique_key),
-        "fsbuild.entity": ",".join(config.entity),
-        "fsbuild.event_time": config.event_time or "",
-        "fsbuild.known_time": config.known_time or "",
-        "fsbuild.ttl": config.ttl or "",
-        "fsbuild.owner": config.owner or "",
-    }
-    return {key: value for key, value in written.items() if value}
 
 
 def _verdict(results: Sequence[CheckResult], good: Status, bad: Status) -> Status:
