@@ -30,7 +30,7 @@ def find_affected(model: CompiledModel, bindings: Bindings) -> Affected:
     """Keep the changed rows of a model's inputs, and the keys that they affect, in the engine."""
     maintenance = model.maintenance or Maintenance()
     warehouse = bindings.tools.warehouse
-    recorded = bindings.work.states[model.unique_id].inputs
+    recorded = bindings.states[model.unique_id].inputs
     queries = []
     for name in bindings.changed_inputs(model.unique_id):
         reason = maintenance.unprovable.get(name)

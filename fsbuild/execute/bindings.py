@@ -27,6 +27,12 @@ class Bindings:
     lock: threading.RLock = field(default_factory=threading.RLock)
     # How many steps have yet to read each input.
     readers: Counter[str] = field(default_factory=Counter)
+    # What each table was when the run began, or when another writer's change of it was seen.
+    states: dict[str, TableState] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with what the plan was made from."""
+        self.states = dict(self.work.states)
 
     def expect_readers(self, steps: Iterable[str]) -> None:
         """Count who is going to read what."""
@@ -42,7 +48,7 @@ class Bindings:
             warehouse, work = self.tools.warehouse, self.work
             model = work.models.get(unique_id)
             if unique_id in work.sources:
-                state = work.states.get(unique_id)
+                state = self.states.get(unique_id)
                 warehouse.bind_source(work.sources[unique_id], state.version if state else None)
             elif model is not None and _is_inlined(model):
                 for parent in model.rendered.depends_on:
@@ -63,10 +69,10 @@ class Bindings:
         relation, warehouse = self.relation(unique_id), self.tools.warehouse
         with self.lock:
             if not columns:
-                warehouse.bind_table(relation, self.uri(unique_id), self.work.states[unique_id].version)
+                warehouse.bind_table(relation, self.uri(unique_id), self.states[unique_id].version)
                 return relation
             table = staged_relation(f"{unique_id} present")
-            warehouse.bind_table(table, self.uri(unique_id), self.work.states[unique_id].version)
+            warehouse.bind_table(table, self.uri(unique_id), self.states[unique_id].version)
             present = {column.name.lower() for column in warehouse.columns(f"SELECT * FROM {table}")}
             warehouse.bind_query(relation, f"SELECT {in_columns(columns, present)} FROM {table}")
         return relation
@@ -90,7 +96,7 @@ class Bindings:
         Raises:
             UsageError: there is no table.
         """
-        state = self.published.get(unique_id) or self.work.states.get(unique_id)
+        state = self.published.get(unique_id) or self.states.get(unique_id)
         if state is None:
             name = describe(unique_id, self.work).name
             raise UsageError(Problem(f"'{name}' has not been built yet", hint=f"fsbuild run --select {name}"))
@@ -103,7 +109,7 @@ class Bindings:
 
     def changed_inputs(self, unique_id: str) -> list[str]:
         """The inputs of a model that are others than those that its table was computed from."""
-        recorded = self.work.states[unique_id].inputs
+        recorded = self.states[unique_id].inputs
         return [name for name in self.work.inputs[unique_id] if self.token(name) != recorded.get(name)]
 
     def remember(self, unique_id: str, version: int, *, keep: bool) -> None:
@@ -116,6 +122,22 @@ class Bindings:
                 self.kept.add(unique_id)
         if not keep:
             self.tools.warehouse.drop(staged_relation(unique_id))
+
+    def accept(self, unique_id: str, state: TableState) -> None:
+        """Let the nodes that follow read what another run published."""
+        with self.lock:
+            self.published[unique_id] = state
+            self.bound.discard(unique_id)
+        self.tools.warehouse.drop(staged_relation(unique_id))
+
+    def move_on(self, unique_id: str, present: TableState | None) -> bool:
+        """Build upon a later version of a table, if its rows are still those that the plan was made from."""
+        before = self.states.get(unique_id)
+        if before is None or present is None or present.token != before.token:
+            return False
+        with self.lock:
+            self.states[unique_id] = present
+        return True
 
     def release_inputs(self, unique_id: str) -> None:
         """Drop the kept rows that nobody is going to read any more."""

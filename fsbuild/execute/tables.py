@@ -7,9 +7,11 @@ that were checked.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 from fsbuild.config import table_properties
 from fsbuild.errors import ConflictError, EvolutionError, Problem
@@ -43,6 +45,7 @@ from fsbuild.values import (
     Status,
     Step,
     TableRows,
+    TableState,
     keys_relation,
     quote,
     staged_relation,
@@ -50,6 +53,9 @@ from fsbuild.values import (
 
 # Results up to this size stay in the engine until the nodes that read them are done, and are not read back.
 _KEPT_ROWS = 200_000
+# How often a write is tried whose table was only tidied up meanwhile, and how long the first pause is.
+_RETRIES = 5
+_PATIENCE_S = 0.05
 # Strategies by which a row may come beside another one that has its key: all rows are looked at.
 _KEYS_OF_ALL = frozenset({"append", "auto", "insert_overwrite"})
 
@@ -73,11 +79,40 @@ class Execution:
     # --- steps -------------------------------------------------------------------------------------------------------
 
     def run_step(self, unique_id: str) -> NodeResult:
-        """Do what the plan says for a node."""
+        """Do what the plan says for a node.
+
+        Raises:
+            ConflictError: another writer made of its table what this run would not have made of it.
+        """
         try:
-            return self._do_step(unique_id)
+            return self._try_step(unique_id, _RETRIES)
         finally:
             self.bindings.release_inputs(unique_id)
+
+    def _try_step(self, unique_id: str, retries: int) -> NodeResult:
+        """Do a step; where another writer was quicker, look at what it did before going on."""
+        try:
+            return self._do_step(unique_id)
+        except ConflictError:
+            present = self.tools.lake.state(self.bindings.relation(unique_id))
+            if self._is_done(present, unique_id):
+                self.bindings.accept(unique_id, present)
+                message = f"another run wrote version {present.version}"
+                return replace(describe(unique_id, self.work), status="unchanged", message=message)
+            if not retries or not self.bindings.move_on(unique_id, present):
+                raise
+        time.sleep(_PATIENCE_S * 2 ** (_RETRIES - retries))
+        return self._try_step(unique_id, retries - 1)
+
+    def _is_done(self, present: TableState | None, unique_id: str) -> TypeGuard[TableState]:
+        """Whether another run has published meanwhile, by the same definition, what this one was about to."""
+        before = self.bindings.states.get(unique_id)
+        return (
+            present is not None
+            and present.changed_by is None
+            and present.run_id not in (self.work.run_id, before.run_id if before else None)
+            and present.fingerprint == self.steps[unique_id].fingerprint
+        )
 
     def _do_step(self, unique_id: str) -> NodeResult:
         step = self.steps[unique_id]
@@ -118,7 +153,7 @@ class Execution:
         if status == "error":
             return replace(node, status=status, checks=results, message="its checks failed; its table stays as it was")
         if step.has_new_checks:
-            state = self.work.states[step.unique_id]
+            state = self.bindings.states[step.unique_id]
             commit = Commit(
                 app_id=f"fsbuild.{step.unique_id}",
                 run_id=self.work.run_id,
@@ -178,7 +213,7 @@ class Execution:
             load = _increment(load, model)
             if step.columns:
                 selected = in_columns(step.columns, {column.name.lower() for column in model.columns})
-                is_rewrite = _columns_json(step.columns) != self.work.states[unique_id].extra.get("columns")
+                is_rewrite = _columns_json(step.columns) != self.bindings.states[unique_id].extra.get("columns")
                 load = replace(load, sql=f"SELECT {selected} FROM (\n{load.sql}\n)", is_rewrite=is_rewrite)
             return self._publish(load, node)
         affected = find_affected(model, self.bindings)
@@ -188,7 +223,7 @@ class Execution:
         node = replace(node, message=f"{affected.count:,} affected keys ({', '.join(maintenance.key)})")
         if not affected.count:
             version = self.tools.lake.record(
-                model.rendered.relation, replace(self._fenced(commit, 0), extra=self.work.states[unique_id].extra)
+                model.rendered.relation, replace(self._fenced(commit, 0), extra=self.bindings.states[unique_id].extra)
             )
             self.bindings.remember(unique_id, version, keep=False)
             return replace(node, status="success", rows=0, version=version)
@@ -275,7 +310,7 @@ class Execution:
 
     def _fenced(self, commit: Commit, rows: int, event_times: tuple[str, str] | None = None) -> Commit:
         """Complete a commit by the version that it builds upon, and what is only known now."""
-        state = self.work.states.get(commit.app_id.removeprefix("fsbuild."))
+        state = self.bindings.states.get(commit.app_id.removeprefix("fsbuild."))
         return replace(commit, expected_version=state.version if state else None, rows=rows, event_times=event_times)
 
     # --- rows --------------------------------------------------------------------------------------------------------
