@@ -1,13 +1,5 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='merge',
-        unique_key=['carrier', 'landed_on'],
-    )
-}}
--- An airline's day. A landing can be reported late, so an increment computes the last days again, each of
--- them whole. What is reported more than three days late, or taken back so that a day has no landing left,
--- takes `fsbuild run --full-refresh`.
+{{ config(unique_key=['carrier', 'landed_on']) }}
+-- An airline's day, however late its landings are reported, and gone when they are all taken back.
 select
     carrier,
     cast(landed_at as date) as landed_on,
@@ -15,7 +7,4 @@ select
     avg(arr_delay) as arr_delay_mean,
     max(arr_delay) as arr_delay_max
 from {{ ref('landed_flights') }}
-{% if is_incremental() %}
-where cast(landed_at as date) >= (select coalesce(max(landed_on) - 3, date '0001-01-01') from {{ this }})
-{% endif %}
 group by carrier, landed_on

@@ -1,3 +1,4 @@
+{{ config(unique_key=['carrier', 'landed_at']) }}
 -- How late an airline's flights have been lately, as it is known at every moment at which one of them lands.
 with windows as (
 

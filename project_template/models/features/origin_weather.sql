@@ -1,3 +1,4 @@
+{{ config(unique_key=['origin', 'observed_at']) }}
 -- The weather at an airport hour by hour, beside how many departures were scheduled in that hour.
 with scheduled as (
 

@@ -1,3 +1,4 @@
+{{ config(unique_key=['tailnum', 'landed_at']) }}
 -- What is known of a plane each time it lands: how much it has flown lately, how late, how old it is.
 with landings as (
 

@@ -1,3 +1,4 @@
+{{ config(unique_key=['origin', 'dest', 'landed_at']) }}
 -- How late a route has been lately, at every moment at which a flight on it lands.
 with windows as (
 

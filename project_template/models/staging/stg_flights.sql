@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 -- One row for each scheduled flight, all moments in UTC.
 with flights as (
 

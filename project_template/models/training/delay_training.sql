@@ -1,3 +1,4 @@
+{{ config(unique_key='flight_id') }}
 -- One row for each flight that left, with what was known at its scheduled departure and the label that
 -- came later. A cancelled flight has no label. Each feature has one row for each key and moment, so "the
 -- latest one known by then" is never a matter of chance. The ttls are those that features/_features.yml
