@@ -21,24 +21,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fsbuild.errors import Place, Problem, UsageError, suggest
+from fsbuild.errors import Place, Problem, UsageError
 from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
     Compiled,
     Draft,
     RunOptions,
+    bind_versions,
     compile_draft,
     draft_project,
+    find_node,
+    find_table,
     open_lake,
+    parse_moment,
     plan_run,
     read_lake,
-    shown_name,
+    readable_place,
+    relation_of,
     tools_for,
+    version_of,
     warming_up,
     work_on,
     write_compiled,
 )
-from fsbuild.values import Event, GraphNode, Model, Moment, Plan, RunResult, Seed, Source
+from fsbuild.values import Event, GraphNode, Model, Moment, Plan, Relation, RunResult, Seed, Source
 from fsbuild.version import __version__
 
 if TYPE_CHECKING:
@@ -196,25 +202,40 @@ class Project:
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
 
-    def show(self, name: str | None = None, *, inline: str | None = None, limit: int | None = 5) -> Table:
-        """Return the first rows of a node as it is published, or of a query in which `ref()` and `source()` work."""
+    def show(
+        self,
+        name: str | None = None,
+        *,
+        inline: str | None = None,
+        limit: int | None = 5,
+        as_of: str | dt.datetime | None = None,
+        version: int | None = None,
+    ) -> Table:
+        """Return the first rows of a node as it is published, or of a query in which `ref()` and `source()` work.
+
+        With `as_of` (in UTC unless it says otherwise) or `version` they are those that the node's table had then.
+        """
+        point = as_of if version is None else version
+        if point is not None and (inline is not None or None not in (as_of, version)):
+            hint = "name one node, and either a time or a version"
+            raise UsageError(Problem("a query is shown as of now, and a node as of one moment", hint=hint))
         draft = self._draft("show", inline=inline)
-        unique_id = _find(draft, _INLINE if inline is not None else str(name))
+        unique_id = find_node(draft, _INLINE if inline is not None else str(name))
+        if point is not None:
+            lake = open_lake(draft.project)
+            uri = readable_place(draft, unique_id, lake)
+            found_version = version_of(lake, uri, parse_moment(point) if isinstance(point, str) else point)
+            with self._warehouse(draft) as warehouse:
+                (relation,) = bind_versions(warehouse, uri, [found_version])
+                return _first_rows(warehouse, relation, limit)
         compiled = compile_draft(draft)
         with self._reading(compiled) as (execution, warehouse):
-            relation = execution.bind(unique_id)
-            bound = f"SELECT * FROM {relation}" + ("" if limit is None else f" LIMIT {limit}")
-            found = warehouse.table(bound)
-            rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
-        return Table(tuple(found.schema.names), tuple(rows))
+            return _first_rows(warehouse, execution.bind(unique_id), limit)
 
     def history(self, name: str, limit: int | None = None) -> Table:
         """Return the versions of a node's table, the latest first, with the run that wrote each."""
         draft = self._draft("history")
-        node = draft.graph.nodes[_find(draft, name)]
-        if node.resource_type == "source" or node.materialized in ("view", "ephemeral"):
-            raise UsageError(Problem(f"'{name}' is a {node.materialized}: it has no table, and so no history"))
-        relation = _relation(draft, node.unique_id)
+        relation = relation_of(draft, find_table(draft, name, "history"))
         columns = ("version", "committed_at", "operation", "rows", "run_id")
         rows = [
             (
@@ -319,18 +340,10 @@ def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, .
     return selected.ids
 
 
-def _find(draft: Draft, name: str) -> str:
-    """The node of that name: a model, a seed, or a source as `source.table`."""
-    by_name = {shown_name(node): unique_id for unique_id, node in draft.graph.nodes.items()}
-    if name not in by_name:
-        raise UsageError(Problem(f"there is no model, seed or source '{name}'", hint=suggest(name, by_name)))
-    return by_name[name]
-
-
-def _relation(draft: Draft, unique_id: str) -> Any:  # noqa: ANN401 - a Relation
-    if unique_id in draft.models:
-        return draft.models[unique_id].relation
-    return next(seed.relation for seed in draft.project.seeds if seed.unique_id == unique_id)
+def _first_rows(warehouse: Warehouse, relation: Relation, limit: int | None) -> Table:
+    found = warehouse.table(f"SELECT * FROM {relation}" + ("" if limit is None else f" LIMIT {limit}"))
+    rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
+    return Table(tuple(found.schema.names), tuple(rows))
 
 
 def _is_readable(unique_id: str, draft: Draft) -> bool:

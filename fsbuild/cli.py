@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 import click
 
@@ -34,6 +34,20 @@ class Selection(TypedDict):
 
     select: tuple[str, ...]
     exclude: tuple[str, ...]
+
+
+class Printing(TypedDict):
+    """How many rows to print (0: all), and in which form."""
+
+    limit: int
+    output: str
+
+
+class PointInTime(TypedDict):
+    """The moment that a table is asked about: a time or a version, or neither for now."""
+
+    as_of: str | None
+    version: int | None
 
 
 class RunOptions(TypedDict):
@@ -193,6 +207,21 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         kwargs["options"] = {name: kwargs.pop(name) for name in ("full_refresh", "fail_fast")}
+        return command(*args, **kwargs)
+
+    return wrapped
+
+
+def row_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add --limit and --output; the command gets them as one `printing`."""
+
+    @click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="How many rows; 0 for all.")
+    @click.option(
+        "--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print the rows."
+    )
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        kwargs["printing"] = {name: kwargs.pop(name) for name in ("limit", "output")}
         return command(*args, **kwargs)
 
     return wrapped
@@ -388,20 +417,23 @@ def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], out
 @cli.command()
 @click.argument("node", required=False)
 @click.option("--inline", metavar="SQL", help="A query to run instead; ref() and source() work in it.")
-@click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="How many rows; 0 for all.")
-@click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print the rows.")
+@click.option("--as-of", metavar="TIME", help="NODE as it was then: an ISO date or time, in UTC.")
+@click.option("--version", type=click.IntRange(min=0), help="NODE as it was in this version of its table.")
+@row_options
 @common_options
-def show(common: Common, node: str | None, inline: str | None, limit: int, output: str) -> int:
-    """Print rows of NODE as published, or of a query.
+def show(common: Common, node: str | None, inline: str | None, printing: Printing, **at: Unpack[PointInTime]) -> int:
+    """Print rows of NODE as published, now or in the past, or of a query.
 
     \b
     Examples:
       fsbuild show carrier_delay_7d --limit 20
+      fsbuild show carrier_delay_7d --as-of "2013-02-01 06:30"
       fsbuild show --inline "select count(*) from {{ ref('stg_flights') }}"
     """
     if (node is None) == (inline is None):
         raise click.UsageError("name a node, or give a query with --inline")
-    _print_table(common.project().show(node, inline=inline, limit=limit or None), output)
+    found = common.project().show(node, inline=inline, limit=printing["limit"] or None, **at)
+    _print_table(found, printing["output"])
     return 0
 
 

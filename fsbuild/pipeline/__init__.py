@@ -5,6 +5,8 @@
     -> store (read), sources       state.py       read_lake
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
+Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions.
+
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
@@ -12,20 +14,38 @@ from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.drafting import Draft, compiled_path, draft_project, write_compiled
 from fsbuild.pipeline.running import RunOptions, plan_run, shown_name, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
+from fsbuild.pipeline.travel import (
+    bind_versions,
+    find_node,
+    find_table,
+    has_table,
+    parse_moment,
+    readable_place,
+    relation_of,
+    version_of,
+)
 
 __all__ = [
     "Compiled",
     "Draft",
     "LakeState",
     "RunOptions",
+    "bind_versions",
     "compile_draft",
     "compiled_path",
     "draft_project",
+    "find_node",
+    "find_table",
+    "has_table",
     "open_lake",
+    "parse_moment",
     "plan_run",
     "read_lake",
+    "readable_place",
+    "relation_of",
     "shown_name",
     "tools_for",
+    "version_of",
     "warming_up",
     "work_on",
     "write_compiled",

@@ -6,13 +6,21 @@ part them.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fsbuild.errors import Problem, StoreError
 from fsbuild.store.changes import changes_problem, read_changes
-from fsbuild.store.log import open_table, read_state
+from fsbuild.store.log import (
+    last_change,
+    no_table,
+    open_table,
+    read_state,
+    refuse_unknown_version,
+    version_at,
+    version_of_run,
+)
 from fsbuild.store.writing import record, set_properties, write_rows
 from fsbuild.values import Commit, Relation, TableRows, TableState, Write
 
@@ -80,7 +88,33 @@ class Lake:
         """
         table = open_table(self.uri(relation), self.storage_options)
         if table is None:
-            hint = "build it with 'fsbuild run'"
-            raise StoreError(Problem(f"there is no table at {self.uri(relation)} yet", hint=hint))
+            raise no_table(self.uri(relation))
         history: Sequence[Mapping[str, Any]] = table.history(limit)
         return history
+
+    # --- time travel -------------------------------------------------------------------------------------------------
+
+    def version_at(self, table: Relation | str, moment: dt.datetime) -> int:
+        """Find the latest version of a relation's or a place's table that was committed at a moment or before it.
+
+        Raises:
+            StoreError: there is no table, or none yet at that moment.
+        """
+        uri = table if isinstance(table, str) else self.uri(table)
+        return version_at(uri, moment, self.storage_options)
+
+    def version_of_run(self, uri: str, run_id: str) -> int | None:
+        """Find the version that a run left of a table; None where the run wrote none."""
+        return version_of_run(uri, run_id, self.storage_options)
+
+    def refuse_unknown_version(self, uri: str, version: int) -> None:
+        """Pass where a table's log has a version.
+
+        Raises:
+            StoreError: it has not.
+        """
+        refuse_unknown_version(uri, version, self.storage_options)
+
+    def last_change(self, uri: str, until: int) -> int | None:
+        """Find the latest version up to `until` whose commit changed rows."""
+        return last_change(uri, until, self.storage_options)

@@ -6,6 +6,7 @@ thousands of them.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -43,11 +44,11 @@ def read_state(uri: str, storage_options: Mapping[str, str] | None = None, at: i
         if at is not None and number > at:
             continue
         version = number if version is None else version
-        if _changes_data(info):
+        if changes_data(info):
             token = token or token_of(number, info)
         if record is None and f"{PREFIX}fingerprint" in info:
             record = info
-        if record is None and _changes_data(info):
+        if record is None and changes_data(info):
             changed_by = changed_by or str(info.get("operation", "an unknown operation"))
         if record is not None and token is not None:
             break
@@ -78,7 +79,77 @@ def commits(uri: str, storage_options: Mapping[str, str] | None = None) -> Itera
     return _remote_log(uri, storage_options) if "://" in uri else _local_log(Path(uri))
 
 
-def _changes_data(info: Mapping[str, Any]) -> bool:
+def version_at(uri: str, moment: dt.datetime, storage_options: Mapping[str, str] | None = None) -> int:
+    """The latest version of a table that was committed at a moment or before it.
+
+    Raises:
+        StoreError: there is no table, or none yet at that moment; the message names the first version's.
+    """
+    first: tuple[int, dict[str, Any]] | None = None
+    for version, info in commits(uri, storage_options):
+        if committed_at(info) <= moment:
+            return version
+        first = version, info
+    if first is None:
+        raise no_table(uri)
+    message = f"{uri} has no version as old as {shown_time(moment)}"
+    hint = f"its first one is version {first[0]}, of {shown_time(committed_at(first[1]))}"
+    raise StoreError(Problem(message, hint=hint))
+
+
+def version_of_run(uri: str, run_id: str, storage_options: Mapping[str, str] | None = None) -> int | None:
+    """The version that a run left of a table, or None where it wrote none.
+
+    That is its last commit, and the properties that were set in a commit of their own directly after it.
+    """
+    after: int | None = None
+    for version, info in commits(uri, storage_options):
+        if info.get(f"{PREFIX}run_id") == run_id:
+            return version if after is None else after
+        if info.get("operation") != "SET TBLPROPERTIES":
+            after = None
+        elif after is None:
+            after = version
+    return None
+
+
+def refuse_unknown_version(uri: str, version: int, storage_options: Mapping[str, str] | None = None) -> None:
+    """Pass where a table's log has a version.
+
+    Raises:
+        StoreError: it has not; the message names those that it has.
+    """
+    known = [number for number, _ in commits(uri, storage_options)]
+    if not known:
+        raise no_table(uri)
+    if version not in known:
+        hint = f"its log has the versions {known[-1]} to {known[0]}"
+        raise StoreError(Problem(f"{uri} has no version {version}", hint=hint))
+
+
+def last_change(uri: str, until: int, storage_options: Mapping[str, str] | None = None) -> int | None:
+    """The latest version up to `until` whose commit changed rows; None where no commit in the log did."""
+    changes = (n for n, info in commits(uri, storage_options) if n <= until and changes_data(info))
+    return next(changes, None)
+
+
+def committed_at(info: Mapping[str, Any]) -> dt.datetime:
+    """When a commit was made, by what it says of itself."""
+    return dt.datetime.fromtimestamp(int(info.get("timestamp", 0)) / 1000, dt.UTC)
+
+
+def shown_time(moment: dt.datetime) -> str:
+    """Write a moment so that it can be given back: in UTC, to the millisecond that a log knows."""
+    return moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+
+
+def no_table(uri: str) -> StoreError:
+    """Say that there is no table yet."""
+    return StoreError(Problem(f"there is no table at {uri} yet", hint="build it with 'fsbuild run'"))
+
+
+def changes_data(info: Mapping[str, Any]) -> bool:
+    """Whether a commit changed rows, and not only how they are stored or described."""
     return info.get("operation") not in _WITHOUT_DATA_CHANGE and info.get(f"{PREFIX}data_change") != "false"
 
 

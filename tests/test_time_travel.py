@@ -1,0 +1,118 @@
+"""Tables as they were: shown, compared, brought back; and kept in order without losing what somebody still needs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fsbuild.api import Project
+from fsbuild.cli import cli
+from fsbuild.errors import UsageError
+from fsbuild.store import Lake
+from tests.conftest import Files, history_of, read_delta, write_files
+
+Make = Callable[[Files], Path]
+
+ORDERS = "id,customer,amount\n1,a,5\n2,a,7\n3,b,1\n"
+SHOP = {
+    "seeds/orders.csv": ORDERS,
+    "models/big.sql": "{{ config(materialized='table') }}\nselect * from {{ ref('orders') }} where amount > 1\n",
+    "models/totals.sql": """
+{{ config(materialized='incremental', unique_key='customer') }}
+select customer, sum(amount)::bigint as total, count(*) as n from {{ ref('big') }} group by customer
+""",
+    "models/ranks.sql": """
+{{ config(materialized='table') }}
+select customer, total > 10 as is_big from {{ ref('totals') }}
+""",
+    "models/seen.sql": "select * from {{ ref('totals') }}\n",
+}
+
+
+@pytest.fixture
+def shop(make_project: Make) -> Path:
+    """A project that ran twice: the second time order 2 has another amount, 3 is gone and 4 is new."""
+    root = make_project(SHOP)
+    assert Project(root).run().is_success
+    write_files(root, {"seeds/orders.csv": "id,customer,amount\n1,a,5\n2,a,70\n4,c,9\n"})
+    assert Project(root).run().is_success
+    return root
+
+
+def call(root: Path, *arguments: str) -> Result:
+    """Run a command in this process; problems are raised."""
+    return CliRunner().invoke(cli, [*arguments, "--project-dir", str(root)], standalone_mode=False)
+
+
+def versions(root: Path, name: str) -> list[int]:
+    """The versions of a table that changed rows, the earliest first."""
+    found = [commit for commit in history_of(root, name) if "fsbuild.run_id" in commit]
+    return sorted(int(str(commit["version"])) for commit in found)
+
+
+def moment(root: Path, name: str, version: int) -> dt.datetime:
+    (found,) = [commit["timestamp"] for commit in history_of(root, name) if commit["version"] == version]
+    return dt.datetime.fromtimestamp(int(str(found)) / 1000, dt.UTC)
+
+
+def run_ids(root: Path, name: str) -> list[str]:
+    """The runs that wrote a table, the earliest first."""
+    found = [str(commit["fsbuild.run_id"]) for commit in history_of(root, name) if "fsbuild.run_id" in commit]
+    return list(dict.fromkeys(reversed(found)))
+
+
+# --- show ------------------------------------------------------------------------------------------------------------
+
+
+def test_show_a_version_and_a_moment(shop: Path) -> None:
+    first, second = versions(shop, "big")
+    at = moment(shop, "big", second) - dt.timedelta(milliseconds=1)
+
+    by_version = call(shop, "show", "big", "--version", str(first), "--output", "json").stdout
+    by_time = call(shop, "show", "big", "--as-of", at.isoformat(), "--output", "json").stdout
+    naive = call(shop, "show", "big", "--as-of", at.replace(tzinfo=None).isoformat(), "--output", "json").stdout
+
+    assert by_version == by_time == naive
+    assert [json.loads(line) for line in by_version.splitlines()] == read_delta(shop, "big", version=first)
+    assert Project(shop).show("big", as_of=moment(shop, "big", second)) == Project(shop).show("big")
+    assert Project(shop).show("orders", version=0).rows[2] == (3, "b", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (
+            ["big", "--as-of", "2013-02-01"],
+            "has no version as old as 2013-02-01 00:00:00.000",
+            "its first one is version 0",
+        ),
+        (["big", "--as-of", "yesterday"], "'yesterday' is not a date or time", "write 2013-02-01"),
+        (["big", "--version", "99"], "has no version 99", "its log has the versions 0 to"),
+        (["seen", "--version", "0"], "'seen' is of the kind 'view': it has no versions", "leave out --version"),
+        (["big", "--version", "0", "--as-of", "2013-02-01"], "a node as of one moment", "either a time or a version"),
+        (["--inline", "select 1", "--version", "0"], "a query is shown as of now", "name one node"),
+    ],
+)
+def test_show_says_why_there_is_no_such_version(shop: Path, arguments: list[str], message: str, hint: str) -> None:
+    done = call(shop, "show", *arguments)
+
+    assert isinstance(done.exception, UsageError)
+    (problem,) = done.exception.problems
+    assert message in problem.message
+    assert hint in (problem.hint or "")
+
+
+def test_the_store_knows_the_version_of_a_moment_and_of_a_run(shop: Path) -> None:
+    lake = Lake(str(shop / "lake"), {})
+    uri = str(shop / "lake/main/big")
+    first, second = versions(shop, "big")
+    runs = run_ids(shop, "big")
+
+    assert lake.version_at(uri, moment(shop, "big", second)) == second
+    assert lake.version_of_run(uri, "no such run") is None
+    assert [lake.last_change(uri, lake.version_of_run(uri, run) or 0) for run in runs] == [first, second]
