@@ -40,6 +40,7 @@ from fsbuild.pipeline import (
     relation_of,
     tools_for,
     version_of,
+    versions_between,
     warming_up,
     work_on,
     write_compiled,
@@ -48,6 +49,7 @@ from fsbuild.values import Event, GraphNode, Model, Moment, Plan, Relation, RunR
 from fsbuild.version import __version__
 
 if TYPE_CHECKING:
+    from fsbuild.difference import Difference
     from fsbuild.engine import Warehouse
     from fsbuild.execute import Execution
 
@@ -248,6 +250,30 @@ class Project:
             for commit in open_lake(draft.project).history(relation, limit)
         ]
         return Table(columns, tuple(rows))
+
+    def diff(
+        self,
+        name: str,
+        *,
+        since: int | str | dt.datetime | None = None,
+        until: int | str | dt.datetime | None = None,
+        limit: int | None = 20,
+    ) -> tuple[Difference, int, int]:
+        """Compare two versions of a node's table; return the difference and both versions.
+
+        Each is given as a version, a moment or the id of a run; without them the latest version is compared to the one
+        before its rows changed last. Rows are told apart by the model's unique key.
+        """
+        from fsbuild.difference import compare_versions
+
+        draft = self._draft("diff")
+        lake, unique_id = open_lake(draft.project), find_table(draft, name, "versions to compare")
+        uri = lake.uri(relation_of(draft, unique_id))
+        old, new = versions_between(lake, uri, since, until)
+        key = draft.models[unique_id].config.unique_key if unique_id in draft.models else ()
+        with self._warehouse(draft) as warehouse:
+            before, after = bind_versions(warehouse, uri, [old, new])
+            return compare_versions(warehouse, before, after, key, limit), old, new
 
     def debug(self) -> Table:
         """Check that the project, its profile, its lake and the engine work; return what was found."""

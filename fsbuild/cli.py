@@ -454,6 +454,43 @@ def history(common: Common, node: str, limit: int | None, output: str) -> int:
 
 
 @cli.command()
+@click.argument("model")
+@click.option("--from", "since", metavar="POINT", help="The earlier version; by default that before the last change.")
+@click.option("--to", "until", metavar="POINT", help="The later version; by default the latest.")
+@row_options
+@common_options
+def diff(common: Common, model: str, since: str | None, until: str | None, printing: Printing) -> int:
+    """Say how the rows of MODEL differ between two versions of its table.
+
+    A POINT is a version's number, an ISO date or time (in UTC), or the id of a run; `fsbuild history` lists them. Rows
+    are told apart by the model's unique_key; without one, a changed row is one removed and one added.
+
+    \b
+    Examples:
+      fsbuild diff carrier_delay_7d
+      fsbuild diff carrier_delay_7d --from 2013-02-01 --to 12 --output json
+    """
+    from fsbuild.api import Table
+
+    limit, output = printing["limit"] or None, printing["output"]
+    found, old, new = common.project().diff(model, since=since, until=until, limit=limit)
+    counts = {"added": found.added, "removed": found.removed, "changed": found.changed}
+    if output == "json":
+        click.echo(json.dumps({"from": old, "to": new, **counts, "notes": list(found.notes)}))
+    else:
+        shown = ", ".join(f"{count:,} {change}" for change, count in counts.items())
+        lines = [f"version {old} → {new}: {shown}", *found.notes]
+        # Of CSV, a program wants nothing but the rows.
+        click.echo("\n".join(lines), err=output == "csv")
+    if found.rows or output == "csv":
+        _print_table(Table(("change", *found.columns), found.rows), output)
+    left = sum(counts.values()) - len(found.rows)
+    if left and output == "table":
+        click.echo(f"… and {left:,} more; --limit 0 shows all")
+    return 0
+
+
+@cli.command()
 @common_options
 def debug(common: Common) -> int:
     """Check the project, its profile, its lake and the engine.
@@ -490,7 +527,7 @@ def _say(text: str) -> None:
 def _print_table(table: Table, output: str) -> None:
     if output == "json":
         for row in table.rows:
-            click.echo(json.dumps(dict(zip(table.columns, row, strict=True)), default=str))
+            click.echo(json.dumps(dict(zip(table.columns, row, strict=True)), default=_as_json))
     elif output == "csv":
         import csv
 
@@ -501,3 +538,10 @@ def _print_table(table: Table, output: str) -> None:
         from fsbuild.report import format_table
 
         click.echo(format_table(table.columns, table.rows))
+
+
+def _as_json(value: object) -> object:
+    """Write what JSON has no type for: a changed value as two, anything else as text."""
+    from fsbuild.difference import Change
+
+    return {"old": value.old, "new": value.new} if isinstance(value, Change) else str(value)

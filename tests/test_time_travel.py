@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,14 +35,21 @@ select customer, total > 10 as is_big from {{ ref('totals') }}
 }
 
 
-@pytest.fixture
-def shop(make_project: Make) -> Path:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that ran twice: the second time order 2 has another amount, 3 is gone and 4 is new."""
-    root = make_project(SHOP)
+    root = tmp_path_factory.mktemp("shop")
+    write_files(root, {"fsbuild_project.yml": "name: shop\n", **SHOP})
     assert Project(root).run().is_success
     write_files(root, {"seeds/orders.csv": "id,customer,amount\n1,a,5\n2,a,70\n4,c,9\n"})
     assert Project(root).run().is_success
     return root
+
+
+@pytest.fixture
+def shop(built: Path, tmp_path: Path) -> Path:
+    """A copy of that project, to do with as a test likes."""
+    return Path(shutil.copytree(built, tmp_path / "shop"))
 
 
 def call(root: Path, *arguments: str) -> Result:
@@ -116,3 +124,74 @@ def test_the_store_knows_the_version_of_a_moment_and_of_a_run(shop: Path) -> Non
     assert lake.version_at(uri, moment(shop, "big", second)) == second
     assert lake.version_of_run(uri, "no such run") is None
     assert [lake.last_change(uri, lake.version_of_run(uri, run) or 0) for run in runs] == [first, second]
+
+
+# --- diff ------------------------------------------------------------------------------------------------------------
+
+
+def test_diff_tells_changed_rows_by_the_unique_key(shop: Path) -> None:
+    lines = call(shop, "diff", "totals").stdout.splitlines()
+    counts, *rows = map(json.loads, call(shop, "diff", "totals", "--output", "json").stdout.splitlines())
+
+    old, new = counts["from"], counts["to"]
+    assert (counts["added"], counts["removed"], counts["changed"], counts["notes"]) == (1, 0, 1, [])
+    assert lines[0] == f"version {old} → {new}: 1 added, 0 removed, 1 changed"
+    assert rows == [
+        {"change": "changed", "customer": "a", "total": {"old": 12, "new": 75}, "n": 2},
+        {"change": "added", "customer": "c", "total": 9, "n": 1},
+    ]
+    assert "12 → 75" in lines[3]
+    assert read_delta(shop, "totals", version=old) == [{"customer": "a", "total": 12, "n": 2}]
+
+
+def test_diff_without_a_key_has_removed_and_added_rows(shop: Path) -> None:
+    runs = run_ids(shop, "orders")
+
+    done = call(shop, "diff", "orders", "--from", runs[0], "--to", runs[1], "--output", "csv")
+    backwards = call(shop, "diff", "orders", "--from", "1", "--to", "0", "--limit", "1").stdout
+
+    assert done.stdout.splitlines() == [
+        "change,id,customer,amount",
+        "removed,2,a,7",
+        "added,2,a,70",
+        "removed,3,b,1",
+        "added,4,c,9",
+    ]
+    assert "2 added, 2 removed, 0 changed" in done.stderr
+    assert "… and 3 more; --limit 0 shows all" in backwards
+
+
+def test_diff_tells_of_columns_and_keys_that_differ(shop: Path) -> None:
+    text = SHOP["models/totals.sql"].replace("count(*) as n", "count(*)::varchar as n, 1 as one")
+    write_files(shop, {"models/totals.sql": text})
+    assert Project(shop).run().is_success
+
+    found, _, _ = Project(shop).diff("totals")
+
+    assert found.notes == (
+        "column one was added (INTEGER); it is not compared",
+        "column n is VARCHAR and was BIGINT; its values are compared as text",
+    )
+    assert (found.added, found.removed, found.changed) == (0, 0, 0)
+    write_files(shop, {"models/big.sql": SHOP["models/big.sql"].replace("='table'", "='table', unique_key='customer'")})
+    by_row, _, _ = Project(shop).diff("big", since=versions(shop, "big")[0])
+    assert by_row.notes == (
+        "the key (customer) is not unique in both versions: a changed row is shown as removed and added",
+    )
+    assert (by_row.added, by_row.removed, by_row.changed) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["seen"], "'seen' is a view: it has no table, and so no versions to compare"),
+        (["totals", "--from", "no-such-run"], "no run 'no-such-run' wrote a version of"),
+        (["totals", "--to", "77"], "has no version 77"),
+        (["totals", "--to", "0"], "have not changed before version 0"),
+    ],
+)
+def test_diff_says_why_there_is_nothing_to_compare(shop: Path, arguments: list[str], message: str) -> None:
+    done = call(shop, "diff", *arguments)
+
+    assert isinstance(done.exception, UsageError)
+    assert message in done.exception.problems[0].message

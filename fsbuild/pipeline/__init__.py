@@ -23,6 +23,7 @@ from fsbuild.pipeline.travel import (
     readable_place,
     relation_of,
     version_of,
+    versions_between,
 )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "shown_name",
     "tools_for",
     "version_of",
+    "versions_between",
     "warming_up",
     "work_on",
     "write_compiled",

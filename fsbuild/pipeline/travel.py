@@ -120,6 +120,23 @@ def version_of(lake: Lake, uri: str, point: Point) -> int:
     return version
 
 
+def versions_between(lake: Lake, uri: str, since: Point | None, until: Point | None) -> tuple[int, int]:
+    """Find the two versions of a table that are meant; by default the latest, and the one before its last change.
+
+    Raises:
+        UsageError: there is no such version, or the rows have not changed since the table was made.
+    """
+    latest = version_of(lake, uri, dt.datetime.max.replace(tzinfo=dt.UTC) if until is None else until)
+    if since is not None:
+        return version_of(lake, uri, since), latest
+    changed = lake.last_change(uri, latest)
+    before = None if not changed else lake.last_change(uri, changed - 1)
+    if before is None:
+        message = f"the rows of {uri} have not changed before version {latest} in its log"
+        raise UsageError(Problem(message, hint="'fsbuild history' lists its versions; choose two with --from and --to"))
+    return before, latest
+
+
 def bind_versions(warehouse: Warehouse, uri: str, versions: Sequence[int]) -> list[Relation]:
     """Make versions of a Delta table readable; return the name of each.
 
