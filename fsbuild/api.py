@@ -38,6 +38,7 @@ from fsbuild.pipeline import (
     read_lake,
     readable_place,
     relation_of,
+    restore_tables,
     tools_for,
     version_of,
     versions_between,
@@ -318,6 +319,32 @@ class Project:
                 shutil.rmtree(folder)
                 removed.append(name)
         return tuple(removed)
+
+    # --- keeping tables ----------------------------------------------------------------------------------------------
+
+    def restore(
+        self,
+        name: str,
+        *,
+        to_version: int | None = None,
+        to_timestamp: str | dt.datetime | None = None,
+        to_run: str | None = None,
+        downstream: bool = False,
+    ) -> Table:
+        """Make a node's table what it was in a version, at a moment or after a run; say what was done with each table.
+
+        With `downstream` the tables of all nodes below it become what they were then, too.
+        """
+        moment = None if to_timestamp is None else parse_moment(to_timestamp)
+        points = [point for point in (to_version, moment, to_run) if point is not None]
+        if len(points) != 1:
+            hint = "give one of --to-version, --to-timestamp and --to-run"
+            raise UsageError(Problem(f"what '{name}' is to be restored to has to be said, and once", hint=hint))
+        draft = self._draft("restore")
+        unique_id = find_table(draft, name, "earlier version to go back to")
+        done = restore_tables(draft, unique_id, points[0], self._moment.run_id, has_downstream=downstream)
+        rows = [(one.name, one.was, one.restored, one.version, one.message) for one in done]
+        return Table(("table", "was_version", "restored_version", "is_version", "what"), tuple(rows))
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,15 @@ class PointInTime(TypedDict):
     version: int | None
 
 
+class RestorePoint(TypedDict):
+    """What a table is to become again: one of three, and whether those below it follow."""
+
+    to_version: int | None
+    to_timestamp: str | None
+    to_run: str | None
+    downstream: bool
+
+
 class RunOptions(TypedDict):
     """How to run, as the api's calls take it."""
 
@@ -487,6 +496,28 @@ def diff(common: Common, model: str, since: str | None, until: str | None, print
     left = sum(counts.values()) - len(found.rows)
     if left and output == "table":
         click.echo(f"… and {left:,} more; --limit 0 shows all")
+    return 0
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--to-version", type=click.IntRange(min=0), help="The version of its table to go back to.")
+@click.option("--to-timestamp", metavar="TIME", help="The moment to go back to: an ISO date or time, in UTC.")
+@click.option("--to-run", metavar="RUN_ID", help="The run whose result to go back to; `fsbuild history` lists them.")
+@click.option("--downstream", is_flag=True, help="Restore all tables below MODEL to what they were then, too.")
+@common_options
+def restore(common: Common, model: str, **to: Unpack[RestorePoint]) -> int:
+    """Make MODEL's table what it was before; say what was done with each table.
+
+    Each table is restored in one commit, which can be undone like any other. The next run computes whatever its inputs
+    or its SQL call for: to keep old rows, restore or leave out what they are computed from as well.
+
+    \b
+    Examples:
+      fsbuild restore carrier_delay_7d --to-version 12
+      fsbuild restore stg_flights --to-timestamp "2013-02-01 06:30" --downstream
+    """
+    _print_table(common.project().restore(model, **to), "table")
     return 0
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from deltalake import DeltaTable
 
 from fsbuild.api import Project
 from fsbuild.cli import cli
-from fsbuild.errors import UsageError
+from fsbuild.errors import StoreError, UsageError
 from fsbuild.store import Lake
 from tests.conftest import Files, history_of, read_delta, write_files
 
@@ -195,3 +196,143 @@ def test_diff_says_why_there_is_nothing_to_compare(shop: Path, arguments: list[s
 
     assert isinstance(done.exception, UsageError)
     assert message in done.exception.problems[0].message
+
+
+# --- restore ---------------------------------------------------------------------------------------------------------
+
+
+def refreshed(root: Path, tmp_path: Path) -> dict[str, list[dict[str, object]]]:
+    """What every table is after a full refresh, in a copy of the project."""
+    copy = Path(shutil.copytree(root, tmp_path / "refreshed"))
+    assert Project(copy).run(full_refresh=True).is_success
+    return {name: read_delta(copy, name) for name in ("orders", "big", "totals", "ranks")}
+
+
+def test_restore_brings_back_the_rows_in_one_commit(shop: Path) -> None:
+    first, second = versions(shop, "totals")
+    before = len(history_of(shop, "totals"))
+
+    done = call(shop, "restore", "totals", "--to-version", str(first))
+
+    assert done.exception is None, done.exception
+    assert (
+        read_delta(shop, "totals")
+        == read_delta(shop, "totals", version=first)
+        != read_delta(shop, "totals", version=second)
+    )
+    latest, *older = history_of(shop, "totals")
+    assert (latest["operation"], len(older)) == ("RESTORE", before)
+    (restored,) = [commit for commit in older if commit["version"] == first]
+    for key in ("fsbuild.fingerprint", "fsbuild.inputs"):
+        assert latest[key] == restored[key]
+    assert latest["fsbuild.run_id"] not in run_ids(shop, "totals")[:2]
+    assert "totals" in done.stdout
+    again = Project(shop).restore("totals", to_run=str(latest["fsbuild.run_id"]))
+    assert again.rows[0][4] == "its rows are those already"
+
+
+@pytest.mark.parametrize("name", ["orders", "big", "totals", "ranks"])
+@pytest.mark.parametrize("strategy", ["auto", "merge"])
+def test_a_run_after_a_restore_equals_a_full_refresh(shop: Path, tmp_path: Path, name: str, strategy: str) -> None:
+    if strategy == "merge":
+        text = SHOP["models/totals.sql"].replace("unique_key", "incremental_strategy='merge', unique_key")
+        write_files(shop, {"models/totals.sql": text})
+        assert Project(shop).run().is_success
+    Project(shop).restore(name, to_version=0)
+    # What is below sees another version of it.
+    below = {"orders": ["big"], "big": ["totals"], "totals": ["ranks"], "ranks": []}[name]
+    assert {step.unique_id.rsplit(".", 1)[-1] for step in Project(shop).plan().steps if step.action != "keep"} >= set(
+        below
+    )
+    expected = refreshed(shop, tmp_path)
+
+    assert Project(shop).run().is_success
+
+    assert {name: read_delta(shop, name) for name in expected} == expected
+    assert {step.action for step in Project(shop).plan().steps} == {"keep", "view"}
+
+
+def test_restore_to_a_run_with_everything_below(shop: Path, tmp_path: Path) -> None:
+    expected = {name: read_delta(shop, name, version=versions(shop, name)[0]) for name in ("big", "totals", "ranks")}
+    run = run_ids(shop, "big")[0]
+
+    done = Project(shop).restore("big", to_run=run, downstream=True)
+
+    assert [row[0] for row in done.rows] == ["big", "totals", "ranks"]
+    assert {row[4] for row in done.rows} == {"restored"}
+    assert {name: read_delta(shop, name) for name in expected} == expected
+    # The tables below were computed from what is there again: only big has another input.
+    due = {step.unique_id: step.is_conditional for step in Project(shop).plan().steps if step.action != "keep"}
+    assert [name for name, is_conditional in due.items() if not is_conditional] == ["model.shop.big", "model.shop.seen"]
+    expected = refreshed(shop, tmp_path)
+    assert Project(shop).run().is_success
+    assert {name: read_delta(shop, name) for name in expected} == expected
+
+
+def test_restore_to_a_version_or_a_moment_takes_what_is_below_along(shop: Path) -> None:
+    expected = {name: read_delta(shop, name, version=versions(shop, name)[0]) for name in ("big", "totals", "ranks")}
+    copy = Path(shutil.copytree(shop, shop.parent / "copy"))
+    at = moment(shop, "big", versions(shop, "big")[1]) - dt.timedelta(milliseconds=1)
+
+    Project(shop).restore("big", to_version=0, downstream=True)
+    Project(copy).restore("big", to_timestamp=at.isoformat(), downstream=True)
+
+    assert {name: read_delta(shop, name) for name in expected} == expected
+    assert {name: read_delta(copy, name) for name in expected} == expected
+
+
+def test_restore_leaves_what_did_not_exist_then(shop: Path) -> None:
+    write_files(shop, {"models/later.sql": "{{ config(materialized='table') }}\nselect * from {{ ref('big') }}\n"})
+    assert Project(shop).run().is_success
+
+    done = Project(shop).restore("big", to_version=0, downstream=True)
+
+    assert ("later", "it did not exist then; left as it is") in {(row[0], row[4]) for row in done.rows}
+
+
+def test_rows_of_another_program_stay_foreign_when_they_are_restored(shop: Path) -> None:
+    table = DeltaTable(str(shop / "lake/main/totals"))
+    table.delete("customer = 'a'")
+    foreign = table.version()
+    assert Project(shop).run().is_success
+
+    Project(shop).restore("totals", to_version=foreign)
+
+    (reason,) = [step.reason for step in Project(shop).plan().steps if step.unique_id.endswith("totals")]
+    assert "another program changed its table" in reason
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["seen", "--to-version", "0"], "'seen' is a view: it has no table, and so no earlier version to go back to"),
+        (["totals"], "what 'totals' is to be restored to has to be said, and once"),
+        (["totals", "--to-version", "1", "--to-run", "x"], "has to be said, and once"),
+        (["totals", "--to-version", "50"], "has no version 50"),
+        (["totals", "--to-run", "x"], "no run 'x' wrote a version of"),
+        (["totals", "--to-timestamp", "2013-02-01"], "has no version as old as"),
+    ],
+)
+def test_restore_refuses_in_words(shop: Path, arguments: list[str], message: str) -> None:
+    before = history_of(shop, "totals")
+
+    done = call(shop, "restore", *arguments)
+
+    assert isinstance(done.exception, UsageError)
+    assert message in done.exception.problems[0].message
+    assert history_of(shop, "totals") == before
+
+
+def test_restore_refuses_a_source_and_a_version_whose_files_are_gone(shop: Path) -> None:
+    write_files(
+        shop, {"models/sources.yml": "sources: [{name: raw, tables: [{name: x, meta: {external_location: x.csv}}]}]\n"}
+    )
+    with pytest.raises(UsageError, match=r"'raw\.x' is a source"):
+        Project(shop).restore("raw.x", to_version=0)
+    DeltaTable(str(shop / "lake/main/big")).vacuum(0, dry_run=False, enforce_retention_duration=False)
+    before = history_of(shop, "orders")
+
+    with pytest.raises(StoreError, match=r"version 0 of .* cannot be restored: 1 of its files are gone"):
+        Project(shop).restore("orders", to_version=0, downstream=True)
+
+    assert history_of(shop, "orders") == before

@@ -5,13 +5,15 @@
     -> store (read), sources       state.py       read_lake
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
-Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions.
+Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
+restoring.py brings one back.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
 from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.drafting import Draft, compiled_path, draft_project, write_compiled
+from fsbuild.pipeline.restoring import restore_tables
 from fsbuild.pipeline.running import RunOptions, plan_run, shown_name, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
 from fsbuild.pipeline.travel import (
@@ -44,6 +46,7 @@ __all__ = [
     "read_lake",
     "readable_place",
     "relation_of",
+    "restore_tables",
     "shown_name",
     "tools_for",
     "version_of",

@@ -18,8 +18,20 @@ from fsbuild.store.log import (
     open_table,
     read_state,
     refuse_unknown_version,
+    time_of,
     version_at,
     version_of_run,
+)
+from fsbuild.store.upkeep import (
+    Optimized,
+    UnusedFile,
+    needed_versions,
+    optimize,
+    refuse_missing_files,
+    refuse_unknown_columns,
+    restore,
+    unused_files,
+    vacuum,
 )
 from fsbuild.store.writing import record, set_properties, write_rows
 from fsbuild.values import Commit, Relation, TableRows, TableState, Write
@@ -27,7 +39,7 @@ from fsbuild.values import Commit, Relation, TableRows, TableState, Write
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Lake", "read_state"]
+__all__ = ["Lake", "Optimized", "UnusedFile", "read_state"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +130,66 @@ class Lake:
     def last_change(self, uri: str, until: int) -> int | None:
         """Find the latest version up to `until` whose commit changed rows."""
         return last_change(uri, until, self.storage_options)
+
+    def committed_at(self, uri: str, version: int) -> dt.datetime:
+        """Tell when a version of a table was committed.
+
+        Raises:
+            StoreError: its log has no such version.
+        """
+        return time_of(uri, version, self.storage_options)
+
+    def state_at(self, uri: str, version: int | None = None) -> TableState | None:
+        """Read what the log of the table at a place says of its last change up to a version, as `state` does."""
+        return read_state(uri, self.storage_options, version)
+
+    # --- upkeep ------------------------------------------------------------------------------------------------------
+
+    def restore(self, uri: str, version: int, commit: Commit) -> int:
+        """Make a table what it was in a version, in one commit; return the table's version then.
+
+        Raises:
+            ConflictError: the table is not at the version that is to be replaced.
+            StoreError: the files of the version are gone.
+        """
+        return restore(uri, version, commit, self.storage_options)
+
+    def refuse_missing_files(self, uri: str, version: int) -> None:
+        """Pass where all files of a version are there.
+
+        Raises:
+            StoreError: some are gone.
+        """
+        refuse_missing_files(uri, version, self.storage_options)
+
+    def refuse_unknown_columns(self, uri: str, columns: Sequence[str]) -> None:
+        """Pass where a table has columns of these names.
+
+        Raises:
+            StoreError: it has not.
+        """
+        refuse_unknown_columns(uri, columns, self.storage_options)
+
+    def optimize(self, uri: str, zorder: Sequence[str], run_id: str) -> Optimized:
+        """Put a table's rows into few large files, those together that are near in the columns `zorder`."""
+        return optimize(uri, zorder, run_id, self.storage_options)
+
+    def needed_versions(self, uri: str, tokens: Sequence[str]) -> list[int]:
+        """Find the versions of a table that those need who read it last in the states of these tokens."""
+        return needed_versions(uri, tokens, self.storage_options)
+
+    def unused_files(self, uri: str, retention_hours: int | None, kept: Sequence[int]) -> list[UnusedFile]:
+        """List the files that no kept version needs, and that have been unused for longer than the retention.
+
+        Raises:
+            StoreError: the retention is shorter than the table's own.
+        """
+        return unused_files(uri, retention_hours, kept, self.storage_options)
+
+    def vacuum(self, uri: str, retention_hours: int | None, kept: Sequence[int], run_id: str) -> None:
+        """Delete what `unused_files` lists.
+
+        Raises:
+            StoreError: the retention is shorter than the table's own.
+        """
+        vacuum(uri, retention_hours, kept, run_id, self.storage_options)

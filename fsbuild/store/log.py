@@ -133,6 +133,18 @@ def last_change(uri: str, until: int, storage_options: Mapping[str, str] | None 
     return next(changes, None)
 
 
+def time_of(uri: str, version: int, storage_options: Mapping[str, str] | None = None) -> dt.datetime:
+    """When a version of a table was committed.
+
+    Raises:
+        StoreError: its log has no such version.
+    """
+    for number, info in commits(uri, storage_options):
+        if number == version:
+            return committed_at(info)
+    raise StoreError(Problem(f"{uri} has no version {version}", hint="'fsbuild history' lists its versions"))
+
+
 def committed_at(info: Mapping[str, Any]) -> dt.datetime:
     """When a commit was made, by what it says of itself."""
     return dt.datetime.fromtimestamp(int(info.get("timestamp", 0)) / 1000, dt.UTC)

@@ -181,7 +181,10 @@ def _conflict(uri: str) -> ConflictError:
 
 
 def properties_of(commit: Commit, *, has_data_change: bool = True) -> CommitProperties:
-    """What travels in a commit, and the transaction that fences it."""
+    """What travels in a commit, and the transaction that fences it.
+
+    Without a fingerprint it says nothing of what the rows were computed from, and the next run takes them for foreign.
+    """
     from deltalake import CommitProperties, Transaction
 
     metadata = {
@@ -192,6 +195,8 @@ def properties_of(commit: Commit, *, has_data_change: bool = True) -> CommitProp
         "rows": str(commit.rows),
         **commit.extra,
     }
+    if not commit.fingerprint:
+        del metadata["fingerprint"]
     if commit.event_times is not None:
         metadata["event_times"] = json.dumps(commit.event_times)
     if not has_data_change:

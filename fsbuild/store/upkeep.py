@@ -1,0 +1,225 @@
+"""A table that is there in; the same table out: as it was once, better stored, or without the files that nobody needs.
+
+What these commits say keeps later runs right. A restored table says that it was computed from what the restored version
+was computed from; storing rows otherwise says that no row has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from fsbuild.errors import Problem, StoreError, listing
+from fsbuild.store.log import PREFIX, changes_data, commits, no_table, open_table, read_state, token_of
+from fsbuild.store.writing import commit_errors, expected_table, properties_of
+from fsbuild.values import Commit
+from fsbuild.version import __version__
+
+if TYPE_CHECKING:
+    from deltalake import CommitProperties, DeltaTable
+
+_ZORDER = f"{PREFIX}zorder"
+
+
+@dataclass(frozen=True, slots=True)
+class Optimized:
+    """How many files a table's rows were in and are in now, and its version then: None where nothing was to be done."""
+
+    before: int
+    after: int
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedFile:
+    """A file that no version needs that is to be kept, and its size in bytes."""
+
+    path: str
+    size: int
+
+
+def restore(uri: str, version: int, commit: Commit, storage_options: Mapping[str, str]) -> int:
+    """Make a table what it was in a version, in one commit; return the table's version then.
+
+    `commit` says who restores and which version is replaced; its `inputs` stand for those of the restored version.
+    What else that version was computed from is taken from it. Where another program had changed it, the next run has to
+    learn that, and the commit says nothing of it.
+
+    Raises:
+        ConflictError: the table is not at the version that is to be replaced.
+        StoreError: the files of the version are gone.
+    """
+    state = read_state(uri, storage_options, version)
+    refuse_missing_files(uri, version, storage_options)
+    with commit_errors(uri):
+        table = expected_table(uri, commit, storage_options)
+        if table is None or state is None:
+            raise no_table(uri)
+        if state.changed_by is None and state.fingerprint is not None:
+            times = _event_times(uri, version, storage_options)
+            commit = replace(commit, fingerprint=state.fingerprint, extra=state.extra, event_times=times)
+        table.restore(version, commit_properties=properties_of(commit))
+        return int(table.version())
+
+
+def refuse_missing_files(uri: str, version: int, storage_options: Mapping[str, str]) -> None:
+    """Pass where all files of a version are there.
+
+    Raises:
+        StoreError: some are gone.
+    """
+    table = _opened(uri, storage_options, version)
+    missing = [path for path, size in _sizes(uri, _paths(table), storage_options).items() if size is None]
+    if missing:
+        message = f"version {version} of {uri} cannot be restored: {len(missing)} of its files are gone"
+        hint = "they were vacuumed; choose a later version"
+        raise StoreError(Problem(message, hint=hint, detail=listing(missing, 3)))
+
+
+def refuse_unknown_columns(uri: str, columns: Sequence[str], storage_options: Mapping[str, str]) -> None:
+    """Pass where a table has columns of these names.
+
+    Raises:
+        StoreError: it has not.
+    """
+    known = [field.name for field in _opened(uri, storage_options).schema().fields]
+    unknown = [name for name in columns if name.lower() not in {column.lower() for column in known}]
+    if unknown:
+        message = f"{uri} has no column '{unknown[0]}' to order its rows by"
+        raise StoreError(Problem(message, hint=f"its columns are {listing(known)}"))
+
+
+def optimize(uri: str, zorder: Sequence[str], run_id: str, storage_options: Mapping[str, str]) -> Optimized:
+    """Put a table's rows into few large files, those together that are near in the columns `zorder`, where it has them.
+
+    A table that has been ordered so since its rows changed last is left alone.
+    """
+    table = _opened(uri, storage_options)
+    written = {field.name.lower(): field.name for field in table.schema().fields}
+    columns = [written[name.lower()] for name in zorder if name.lower() in written]
+    # The rows of a file have one value of a partition column already.
+    columns = [name for name in columns if name not in table.metadata().partition_columns]
+    before, version = len(_paths(table)), table.version()
+    if columns and _is_ordered(uri, columns, storage_options):
+        return Optimized(before, before, None)
+    properties = _unchanged(run_id, {_ZORDER: ",".join(columns)})
+    with commit_errors(uri):
+        if columns:
+            table.optimize.z_order(columns, commit_properties=properties)
+        else:
+            table.optimize.compact(commit_properties=properties)
+    table = _opened(uri, storage_options)
+    return Optimized(before, len(_paths(table)), table.version() if table.version() != version else None)
+
+
+def needed_versions(uri: str, tokens: Sequence[str], storage_options: Mapping[str, str]) -> list[int]:
+    """The versions of a table that those need who read it last in the states of these tokens.
+
+    That is the earliest of them and all that follow: what changed since is read from the files of every version.
+    """
+    infos = list(commits(uri, storage_options))
+    read = [version for version, info in infos if token_of(version, info) in tokens]
+    return sorted(version for version, _ in infos if read and version >= min(read))
+
+
+def unused_files(
+    uri: str, retention_hours: int | None, kept: Sequence[int], storage_options: Mapping[str, str]
+) -> list[UnusedFile]:
+    """List the files that no version needs which is kept, and that have been unused for longer than the retention.
+
+    Without `retention_hours` that is the table's own, `delta.deletedFileRetentionDuration` or 168 hours.
+
+    Raises:
+        StoreError: the retention is shorter than the table's own.
+    """
+    table = _opened(uri, storage_options)
+    with _retention_errors(uri):
+        paths = table.vacuum(retention_hours, dry_run=True, keep_versions=list(kept))
+    sizes = _sizes(uri, paths, storage_options)
+    return [UnusedFile(path, size) for path, size in sizes.items() if size is not None]
+
+
+def vacuum(
+    uri: str, retention_hours: int | None, kept: Sequence[int], run_id: str, storage_options: Mapping[str, str]
+) -> None:
+    """Delete what `unused_files` lists.
+
+    Raises:
+        StoreError: the retention is shorter than the table's own.
+    """
+    table = _opened(uri, storage_options)
+    with _retention_errors(uri):
+        table.vacuum(retention_hours, dry_run=False, keep_versions=list(kept), commit_properties=_unchanged(run_id, {}))
+
+
+def _opened(uri: str, storage_options: Mapping[str, str], version: int | None = None) -> DeltaTable:
+    table = open_table(uri, storage_options, version)
+    if table is None:
+        raise no_table(uri)
+    return table
+
+
+def _paths(table: DeltaTable) -> list[str]:
+    """The paths of a table's files below its place; the log has them encoded as in a URL."""
+    import pyarrow as pa
+
+    return [unquote(str(path)) for path in pa.table(table.get_add_actions()).column("path").to_pylist()]
+
+
+def _sizes(uri: str, paths: Sequence[str], storage_options: Mapping[str, str]) -> dict[str, int | None]:
+    """The sizes of files below a table's place; None for those that are not there."""
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.fs import FileType, PyFileSystem
+
+    if not paths:
+        return {}
+    files = PyFileSystem(DeltaStorageHandler(uri, dict(storage_options) or None))
+    infos = files.get_file_info(list(paths))
+    return {path: info.size if info.type == FileType.File else None for path, info in zip(paths, infos, strict=True)}
+
+
+def _event_times(uri: str, until: int, storage_options: Mapping[str, str]) -> tuple[str, str] | None:
+    """The event times that the last commit of ours up to a version recorded."""
+    for version, info in commits(uri, storage_options):
+        if version <= until and f"{PREFIX}fingerprint" in info:
+            found = json.loads(info.get(f"{PREFIX}event_times", "null"))
+            return (str(found[0]), str(found[1])) if found else None
+    return None
+
+
+def _is_ordered(uri: str, columns: Sequence[str], storage_options: Mapping[str, str]) -> bool:
+    """Whether a table has been ordered by these columns since its rows changed last."""
+    for _, info in commits(uri, storage_options):
+        if changes_data(info):
+            return False
+        if info.get("operation") == "OPTIMIZE" and info.get(_ZORDER):
+            return bool(info[_ZORDER] == ",".join(columns))
+    return False
+
+
+def _unchanged(run_id: str, extra: Mapping[str, str]) -> CommitProperties:
+    """What a commit says that changes no row."""
+    from deltalake import CommitProperties
+
+    own = {f"{PREFIX}version": __version__, f"{PREFIX}run_id": run_id, f"{PREFIX}data_change": "false"}
+    return CommitProperties(custom_metadata={**own, **extra})
+
+
+@contextmanager
+def _retention_errors(uri: str) -> Iterator[None]:
+    """Say which retention is too short, in the words of this program."""
+    with commit_errors(uri):
+        try:
+            yield
+        except Exception as exc:
+            found = re.search(r"greater than (\d+) hours, got (\d+)", str(exc))
+            if found is None:
+                raise
+            message = f"a retention of {found[2]} hours is shorter than the {found[1]} hours that {uri} keeps its files"
+            hint = "ask for as many hours or more, or set the table's delta.deletedFileRetentionDuration"
+            raise StoreError(Problem(message, hint=hint)) from exc
