@@ -27,12 +27,13 @@ from fsbuild.pipeline import (
     Compiled,
     Draft,
     RunOptions,
-    bind_versions,
+    bound_versions,
     compile_draft,
     draft_project,
     find_node,
     find_table,
     open_lake,
+    optimize_tables,
     parse_moment,
     plan_run,
     read_lake,
@@ -40,6 +41,7 @@ from fsbuild.pipeline import (
     relation_of,
     restore_tables,
     tools_for,
+    vacuum_tables,
     version_of,
     versions_between,
     warming_up,
@@ -227,9 +229,8 @@ class Project:
         if point is not None:
             lake = open_lake(draft.project)
             uri = readable_place(draft, unique_id, lake)
-            found_version = version_of(lake, uri, parse_moment(point) if isinstance(point, str) else point)
-            with self._warehouse(draft) as warehouse:
-                (relation,) = bind_versions(warehouse, uri, [found_version])
+            at = version_of(lake, uri, parse_moment(point) if isinstance(point, str) else point)
+            with self._warehouse(draft) as warehouse, bound_versions(warehouse, lake, uri, [at]) as (relation,):
                 return _first_rows(warehouse, relation, limit)
         compiled = compile_draft(draft)
         with self._reading(compiled) as (execution, warehouse):
@@ -272,8 +273,7 @@ class Project:
         uri = lake.uri(relation_of(draft, unique_id))
         old, new = versions_between(lake, uri, since, until)
         key = draft.models[unique_id].config.unique_key if unique_id in draft.models else ()
-        with self._warehouse(draft) as warehouse:
-            before, after = bind_versions(warehouse, uri, [old, new])
+        with self._warehouse(draft) as warehouse, bound_versions(warehouse, lake, uri, [old, new]) as (before, after):
             return compare_versions(warehouse, before, after, key, limit), old, new
 
     def debug(self) -> Table:
@@ -345,6 +345,36 @@ class Project:
         done = restore_tables(draft, unique_id, points[0], self._moment.run_id, has_downstream=downstream)
         rows = [(one.name, one.was, one.restored, one.version, one.message) for one in done]
         return Table(("table", "was_version", "restored_version", "is_version", "what"), tuple(rows))
+
+    def optimize(self, *, select: Selectors = (), exclude: Selectors = (), zorder: Sequence[str] = ()) -> Table:
+        """Put the rows of tables into few large files, ordered by `zorder` or the model's event time; tell of each."""
+        draft = self._draft("optimize")
+        done = optimize_tables(draft, _choose(draft, select, exclude), zorder, self._moment.run_id)
+        rows = [
+            (one.name, one.done.before, one.done.after, ", ".join(one.zorder) or None, one.done.version) for one in done
+        ]
+        return Table(("table", "files_before", "files", "ordered_by", "new_version"), tuple(rows))
+
+    def vacuum(
+        self,
+        *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        retention_hours: int | None = None,
+        dry_run: bool = True,
+    ) -> Table:
+        """List the files of tables that nobody needs any more; with `dry_run=False`, delete them.
+
+        Files stay for as long as the table's own retention says, and those that a table below may still have to read.
+        """
+        draft = self._draft("vacuum")
+        chosen, run_id = _choose(draft, select, exclude), self._moment.run_id
+        done = vacuum_tables(draft, chosen, retention_hours, run_id, is_dry_run=dry_run)
+        rows = [
+            (one.name, len(one.files), sum(file.size for file in one.files), ", ".join(map(str, one.kept)) or None)
+            for one in done
+        ]
+        return Table(("table", "files", "bytes", "kept_versions"), tuple(rows))
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -522,6 +522,53 @@ def restore(common: Common, model: str, **to: Unpack[RestorePoint]) -> int:
 
 
 @cli.command()
+@selection_options
+@click.option("--zorder", metavar="COLUMNS", help="What to order by, with commas; by default a model's event_time.")
+@common_options
+def optimize(common: Common, selection: Selection, zorder: str | None) -> int:
+    """Put the rows of each chosen table into few large files, in an order in which they are found sooner.
+
+    No row changes, and nothing becomes due by it.
+
+    \b
+    Examples:
+      fsbuild optimize --select tag:feature
+      fsbuild optimize --select stg_flights --zorder carrier,flight_date
+    """
+    columns = [name.strip() for name in (zorder or "").split(",") if name.strip()]
+    _print_table(common.project().optimize(**selection, zorder=columns), "table")
+    return 0
+
+
+@cli.command()
+@selection_options
+@click.option(
+    "--retention-hours", type=click.IntRange(min=0), metavar="H", help="Keep what was in use in the last H hours."
+)
+@click.option("--dry-run/--no-dry-run", default=True, show_default=True, help="Only list them, or delete them.")
+@common_options
+def vacuum(common: Common, selection: Selection, retention_hours: int | None, *, dry_run: bool) -> int:
+    """List, or delete, the files of each chosen table that nobody needs any more.
+
+    Older versions cannot be shown or restored afterwards. Files stay that were in use within the table's own
+    delta.deletedFileRetentionDuration, 168 hours by default, and those that a table below may still have to read.
+
+    \b
+    Examples:
+      fsbuild vacuum
+      fsbuild vacuum --select staging --retention-hours 720 --no-dry-run
+    """
+    found = common.project().vacuum(**selection, retention_hours=retention_hours, dry_run=dry_run)
+    _print_table(found, "table")
+    files, size = (sum(int(str(row[at])) for row in found.rows) for at in (1, 2))
+    if dry_run:
+        _say(f"{files:,} files of {size:,} bytes could be deleted: --no-dry-run does")
+    else:
+        _say(f"Deleted {files:,} files of {size:,} bytes")
+    return 0
+
+
+@cli.command()
 @common_options
 def debug(common: Common) -> int:
     """Check the project, its profile, its lake and the engine.

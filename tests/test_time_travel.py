@@ -25,7 +25,7 @@ SHOP = {
     "seeds/orders.csv": ORDERS,
     "models/big.sql": "{{ config(materialized='table') }}\nselect * from {{ ref('orders') }} where amount > 1\n",
     "models/totals.sql": """
-{{ config(materialized='incremental', unique_key='customer') }}
+{{ config(materialized='incremental', incremental_strategy='auto', unique_key='customer') }}
 select customer, sum(amount)::bigint as total, count(*) as n from {{ ref('big') }} group by customer
 """,
     "models/ranks.sql": """
@@ -235,7 +235,7 @@ def test_restore_brings_back_the_rows_in_one_commit(shop: Path) -> None:
 @pytest.mark.parametrize("strategy", ["auto", "merge"])
 def test_a_run_after_a_restore_equals_a_full_refresh(shop: Path, tmp_path: Path, name: str, strategy: str) -> None:
     if strategy == "merge":
-        text = SHOP["models/totals.sql"].replace("unique_key", "incremental_strategy='merge', unique_key")
+        text = SHOP["models/totals.sql"].replace("'auto'", "'merge'")
         write_files(shop, {"models/totals.sql": text})
         assert Project(shop).run().is_success
     Project(shop).restore(name, to_version=0)
@@ -332,7 +332,136 @@ def test_restore_refuses_a_source_and_a_version_whose_files_are_gone(shop: Path)
     DeltaTable(str(shop / "lake/main/big")).vacuum(0, dry_run=False, enforce_retention_duration=False)
     before = history_of(shop, "orders")
 
-    with pytest.raises(StoreError, match=r"version 0 of .* cannot be restored: 1 of its files are gone"):
+    with pytest.raises(StoreError, match=r"version 0 of .* cannot be read any more: 1 of its files are gone"):
         Project(shop).restore("orders", to_version=0, downstream=True)
 
     assert history_of(shop, "orders") == before
+
+
+# --- optimize and vacuum ---------------------------------------------------------------------------------------------
+
+EVENTS = {
+    "seeds/days.csv": "day,x\n1,1\n2,2\n",
+    "models/events.sql": """
+{{ config(materialized='incremental', incremental_strategy='append', event_time='t') }}
+select make_timestamp(2013, 1, day, 0, 0, 0) as t, x from {{ ref('days') }}
+""",
+    "models/daily.sql": """
+{{ config(materialized='incremental', incremental_strategy='auto', unique_key='t') }}
+select t, sum(x)::bigint as x from {{ ref('events') }} group by t
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def appended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose model `events` got rows in three commits."""
+    root = tmp_path_factory.mktemp("events")
+    write_files(root, {"fsbuild_project.yml": "name: shop\n", **EVENTS})
+    for day in (3, 4, 5):
+        write_files(root, {"seeds/days.csv": f"day,x\n{day},1\n{day},2\n"})
+        assert Project(root).run().is_success
+    return root
+
+
+@pytest.fixture
+def events(appended: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(appended, tmp_path / "events"))
+
+
+def files_of(root: Path, name: str) -> int:
+    return len(DeltaTable(str(root / "lake/main" / name)).file_uris())
+
+
+def drop_retention(root: Path, *names: str) -> None:
+    for name in names:
+        table = DeltaTable(str(root / "lake/main" / name))
+        table.alter.set_table_properties({"delta.deletedFileRetentionDuration": "interval 0 hours"})
+
+
+def test_optimize_changes_files_and_nothing_else(events: Path) -> None:
+    rows = read_delta(events, "events")
+    assert files_of(events, "events") == 3
+
+    first = call(events, "optimize", "--select", "events")
+    again = Project(events).optimize(select="events")
+    Project(events).optimize()
+
+    assert first.exception is None
+    assert (files_of(events, "events"), files_of(events, "daily")) == (1, 1)
+    assert read_delta(events, "events") == rows
+    (commit,) = [commit for commit in history_of(events, "events") if commit["operation"] == "OPTIMIZE"]
+    assert (commit["fsbuild.zorder"], commit["fsbuild.data_change"]) == ("t", "false")
+    assert again.rows == (("events", 1, 1, "t", None),)
+    assert {step.action for step in Project(events).plan().steps} == {"keep"}
+    write_files(events, {"seeds/days.csv": "day,x\n3,10\n"})
+    assert Project(events).run().is_success
+    assert [row["x"] for row in read_delta(events, "daily")] == [13, 3, 3]
+
+
+def test_optimize_orders_by_the_columns_that_are_given(events: Path) -> None:
+    done = call(events, "optimize", "--select", "events", "--zorder", "x, t")
+    assert done.exception is None
+    assert "x, t" in done.stdout
+
+    refused = call(events, "optimize", "--zorder", "y")
+
+    assert isinstance(refused.exception, StoreError)
+    assert len(refused.exception.problems) == 3
+    assert "has no column 'y' to order its rows by" in refused.exception.problems[0].message
+
+
+def test_vacuum_lists_first_and_deletes_what_nobody_needs(events: Path) -> None:
+    Project(events).optimize()
+    drop_retention(events, "days", "events", "daily")
+    versions_before = len(history_of(events, "events"))
+
+    rehearsal = Project(events).vacuum()
+    assert len(history_of(events, "events")) == versions_before
+    done = call(events, "vacuum", "--no-dry-run")
+
+    assert done.exception is None
+    found = {row[0]: row[1:] for row in rehearsal.rows}
+    # Each table below has read the latest version, whose files are those from before the rows were put together.
+    assert [found[name][0] for name in ("days", "events", "daily")] == [2, 0, 3]
+    assert int(str(found["days"][1])) > 0
+    assert Project(events).vacuum().rows[0][1] == 0
+    assert {step.action for step in Project(events).plan().steps} == {"keep"}
+    with pytest.raises(StoreError, match=r"version 0 of .* cannot be read any more"):
+        Project(events).show("days", version=0)
+
+
+def test_vacuum_keeps_what_a_table_below_has_not_read_yet(events: Path) -> None:
+    for day in (6, 7):
+        write_files(events, {"seeds/days.csv": f"day,x\n3,{day}\n"})
+        assert Project(events).run(select="events").is_success
+        Project(events).optimize()
+    drop_retention(events, "events")
+
+    assert call(events, "vacuum", "--select", "events", "--no-dry-run").exception is None
+    result = Project(events).run()
+
+    (daily,) = [node for node in result.results if node.name == "daily"]
+    assert "affected keys" in daily.message
+    assert [row["x"] for row in read_delta(events, "daily")] == [16, 3, 3]
+
+
+def test_changes_whose_files_are_gone_are_computed_in_full(shop: Path) -> None:
+    write_files(shop, {"seeds/orders.csv": "id,customer,amount\n1,a,5\n4,c,10\n"})
+    assert Project(shop).run(select="big").is_success
+    write_files(shop, {"seeds/orders.csv": "id,customer,amount\n1,a,6\n4,c,10\n"})
+    assert Project(shop).run(select="big").is_success
+    DeltaTable(str(shop / "lake/main/big")).vacuum(0, dry_run=False, enforce_retention_duration=False)
+
+    result = Project(shop).run()
+
+    (totals,) = [node for node in result.results if node.name == "totals"]
+    assert (totals.status, totals.message) == ("success", "the files that tell what changed were vacuumed: in full")
+
+
+def test_vacuum_never_undercuts_a_tables_own_retention(events: Path) -> None:
+    done = call(events, "vacuum", "--retention-hours", "1", "--no-dry-run")
+
+    assert isinstance(done.exception, StoreError)
+    assert len(done.exception.problems) == 3
+    assert "a retention of 1 hours is shorter than the 168 hours that" in done.exception.problems[0].message

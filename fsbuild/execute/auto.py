@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fsbuild.errors import NoChangesError, Problem
+from fsbuild.errors import EngineError, NoChangesError, Problem
 from fsbuild.execute.bindings import Bindings
 from fsbuild.values import CompiledModel, Maintenance, Relation, changes_relation, keys_relation, quote
 
@@ -62,7 +62,13 @@ def _keep_changes(unique_id: str, name: str, since: str, bindings: Bindings) -> 
         raise NoChangesError(Problem("it is read from files, of which only the present ones are known"))
     state = bindings.state(name)
     changes = bindings.tools.lake.changes(bindings.uri(name), since, state.version)
-    bindings.tools.warehouse.keep_changes(changes_relation(unique_id, name), changes)
+    try:
+        bindings.tools.warehouse.keep_changes(changes_relation(unique_id, name), changes)
+    except EngineError as exc:
+        message = exc.problems[0].message
+        if "not found" not in message:
+            raise
+        raise NoChangesError(Problem("the files that tell what changed were vacuumed")) from exc
 
 
 def _share(count: int, table: Relation, key: tuple[str, ...], bindings: Bindings) -> float:

@@ -6,7 +6,7 @@
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
 Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
-restoring.py brings one back.
+restoring.py brings one back, upkeep.py keeps its files in order.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
@@ -17,7 +17,7 @@ from fsbuild.pipeline.restoring import restore_tables
 from fsbuild.pipeline.running import RunOptions, plan_run, shown_name, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
 from fsbuild.pipeline.travel import (
-    bind_versions,
+    bound_versions,
     find_node,
     find_table,
     has_table,
@@ -27,13 +27,14 @@ from fsbuild.pipeline.travel import (
     version_of,
     versions_between,
 )
+from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
 
 __all__ = [
     "Compiled",
     "Draft",
     "LakeState",
     "RunOptions",
-    "bind_versions",
+    "bound_versions",
     "compile_draft",
     "compiled_path",
     "draft_project",
@@ -41,6 +42,7 @@ __all__ = [
     "find_table",
     "has_table",
     "open_lake",
+    "optimize_tables",
     "parse_moment",
     "plan_run",
     "read_lake",
@@ -49,6 +51,7 @@ __all__ = [
     "restore_tables",
     "shown_name",
     "tools_for",
+    "vacuum_tables",
     "version_of",
     "versions_between",
     "warming_up",

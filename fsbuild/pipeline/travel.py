@@ -6,10 +6,11 @@ A point is a version, a moment or a run. A moment without a time zone is one of 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fsbuild.errors import FsbuildError, Problem, StoreError, UsageError, suggest
+from fsbuild.errors import FsbuildError, Problem, UsageError, suggest
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.running import shown_name
 from fsbuild.values import Relation
@@ -137,22 +138,22 @@ def versions_between(lake: Lake, uri: str, since: Point | None, until: Point | N
     return before, latest
 
 
-def bind_versions(warehouse: Warehouse, uri: str, versions: Sequence[int]) -> list[Relation]:
-    """Make versions of a Delta table readable; return the name of each.
+@contextmanager
+def bound_versions(warehouse: Warehouse, lake: Lake, uri: str, versions: Sequence[int]) -> Iterator[list[Relation]]:
+    """Make versions of a Delta table readable; give the name of each.
 
     Raises:
-        StoreError: the files of a version are gone.
+        StoreError: the files of a version are gone, which shows when they are read.
     """
-    found = []
-    for version in versions:
-        relation = Relation("fsbuild_versions", f"v{version}")
-        try:
+    relations = [Relation("fsbuild_versions", f"v{version}") for version in versions]
+    try:
+        for relation, version in zip(relations, versions, strict=True):
             warehouse.bind_table(relation, uri, version)
-            warehouse.rows(f"SELECT * FROM {relation} LIMIT 0")
-        except FsbuildError as exc:
-            raise StoreError(Problem(f"cannot read version {version} of {uri}: {exc.problems[0].message}")) from exc
-        found.append(relation)
-    return found
+        yield relations
+    except FsbuildError:
+        for version in versions:
+            lake.refuse_missing_files(uri, version)
+        raise
 
 
 def _is_moment(text: str) -> bool:

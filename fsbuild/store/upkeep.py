@@ -76,7 +76,7 @@ def refuse_missing_files(uri: str, version: int, storage_options: Mapping[str, s
     table = _opened(uri, storage_options, version)
     missing = [path for path, size in _sizes(uri, _paths(table), storage_options).items() if size is None]
     if missing:
-        message = f"version {version} of {uri} cannot be restored: {len(missing)} of its files are gone"
+        message = f"version {version} of {uri} cannot be read any more: {len(missing)} of its files are gone"
         hint = "they were vacuumed; choose a later version"
         raise StoreError(Problem(message, hint=hint, detail=listing(missing, 3)))
 
