@@ -26,6 +26,7 @@ from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
     Compiled,
     Draft,
+    LastRun,
     RunOptions,
     bound_versions,
     compile_draft,
@@ -37,8 +38,10 @@ from fsbuild.pipeline import (
     parse_moment,
     plan_run,
     read_lake,
+    read_last_run,
     readable_place,
     relation_of,
+    remember_run,
     restore_tables,
     tools_for,
     vacuum_tables,
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     from fsbuild.difference import Difference
     from fsbuild.engine import Warehouse
     from fsbuild.execute import Execution
+    from fsbuild.pipeline.last_run import Command
 
 log = logging.getLogger("fsbuild")
 _INLINE = "inline query"
@@ -106,7 +110,7 @@ class Project:
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Run models, and load the seeds that they read where those are missing or changed."""
-        return self._execute("run", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
+        return self._execute("run", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
 
     def build(
         self,
@@ -118,7 +122,7 @@ class Project:
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds and run models; every check is a result, and gates what it checks."""
-        return self._execute("build", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
+        return self._execute("build", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
 
     def seed(
         self,
@@ -130,27 +134,46 @@ class Project:
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds."""
-        return self._execute("seed", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
+        return self._execute("seed", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
 
     def test(
         self, *, select: Selectors = (), exclude: Selectors = (), on_event: Callable[[Event], None] = _ignore
     ) -> RunResult:
         """Check what is published."""
-        from fsbuild.execute import check_published, checks_of
+        return self._test(_choosing(select, exclude), on_event)
 
-        draft = self._draft("test")
-        chosen = _choose(draft, select, exclude)
-        compiled = compile_draft(draft)
-        lake = read_lake(draft)
-        work = work_on("test", compiled, lake, self._moment)
-        used = {parent for model in draft.models.values() for parent in model.depends_on}
-        nodes = [
-            name
-            for name in chosen
-            if checks_of(name, work) and (name not in work.sources or name in used) and _is_readable(name, draft)
-        ]
-        with self._warehouse(draft) as warehouse:
-            return check_published(nodes, work, tools_for(draft, warehouse, on_event))
+    def retry(self, *, on_event: Callable[[Event], None] = _ignore) -> RunResult:
+        """Repeat the last run, build, seed or test, as it was called, for what failed in it or was skipped.
+
+        Its target and variables are taken over where this project was opened without. A result without nodes says that
+        there was nothing to retry.
+
+        Raises:
+            UsageError: no command has been remembered.
+        """
+        last = read_last_run(self._draft_files())
+        if not last.undone:
+            log.info("nothing to retry: nothing failed in the last 'fsbuild %s', and nothing was skipped", last.command)
+            return RunResult(last.command, self._moment.run_id, 0.0, ())
+        given = self._overrides
+        again = Project(
+            self.root,
+            target=given.target or last.target,
+            profiles_dir=given.profiles_dir,
+            variables={**last.variables, **(given.variables or {})},
+            threads=given.threads,
+        )
+
+        def choose(draft: Draft) -> tuple[str, ...]:
+            for name in last.undone:
+                if name not in draft.graph.nodes:
+                    log.warning("'%s' is not retried: the project has it no more", name)
+            return tuple(name for name in draft.graph.order if name in last.undone)
+
+        if last.command == "test":
+            return again._test(choose, on_event)
+        options = RunOptions(last.full_refresh, last.fail_fast)
+        return again._execute(last.command, choose, options, on_event)
 
     def plan(
         self,
@@ -168,9 +191,8 @@ class Project:
 
     def _execute(
         self,
-        command: str,
-        select: Selectors,
-        exclude: Selectors,
+        command: Command,
+        choose: Callable[[Draft], tuple[str, ...]],
         options: RunOptions,
         on_event: Callable[[Event], None],
     ) -> RunResult:
@@ -178,7 +200,7 @@ class Project:
         from fsbuild.execute import execute_plan
 
         draft = self._draft(command, options)
-        chosen = _choose(draft, select, exclude)
+        chosen = choose(draft)
         write_compiled(draft, draft.models)
         compiled = compile_draft(draft)
         write_lineage(compiled.models.values(), draft.project)
@@ -186,7 +208,40 @@ class Project:
         plan = plan_run(command, compiled, chosen, lake, options)
         work = replace(work_on(command, compiled, lake, self._moment), fail_fast=options.fail_fast)
         with self._warehouse(draft) as warehouse, warming_up(plan, work, warehouse):
-            return execute_plan(plan, work, tools_for(draft, warehouse, on_event))
+            result = execute_plan(plan, work, tools_for(draft, warehouse, on_event))
+        self._remember(command, options, result, draft)
+        return result
+
+    def _test(self, choose: Callable[[Draft], tuple[str, ...]], on_event: Callable[[Event], None]) -> RunResult:
+        from fsbuild.execute import check_published, checks_of
+
+        draft = self._draft("test")
+        chosen = choose(draft)
+        compiled = compile_draft(draft)
+        lake = read_lake(draft)
+        work = work_on("test", compiled, lake, self._moment)
+        used = {parent for model in draft.models.values() for parent in model.depends_on}
+        nodes = [
+            name
+            for name in chosen
+            if checks_of(name, work) and (name not in work.sources or name in used) and _is_readable(name, draft)
+        ]
+        with self._warehouse(draft) as warehouse:
+            result = check_published(nodes, work, tools_for(draft, warehouse, on_event))
+        self._remember("test", RunOptions(), result, draft)
+        return result
+
+    def _remember(self, command: Command, options: RunOptions, result: RunResult, draft: Draft) -> None:
+        """Keep in mind how a command ended, for `retry`."""
+        called = LastRun(
+            command,
+            result.run_id,
+            draft.project.target.name,
+            options.full_refresh,
+            options.fail_fast,
+            self._overrides.variables or {},
+        )
+        remember_run(called, result, draft.project)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -421,6 +476,10 @@ def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, .
     for selector in selected.unmatched:
         log.warning("the selector '%s' matches nothing", selector)
     return selected.ids
+
+
+def _choosing(select: Selectors, exclude: Selectors) -> Callable[[Draft], tuple[str, ...]]:
+    return lambda draft: _choose(draft, select, exclude)
 
 
 def _first_rows(warehouse: Warehouse, relation: Relation, limit: int | None) -> Table:

@@ -340,6 +340,20 @@ def test(common: Common, selection: Selection) -> int:
 
 
 @cli.command()
+@common_options
+def retry(common: Common) -> int:
+    """Repeat the last run, build, seed or test for what failed in it or was skipped.
+
+    It is called with the options and variables that it was called with then.
+
+    \b
+    Example:
+      fsbuild retry
+    """
+    return _run("retry", common)
+
+
+@cli.command()
 @selection_options
 @run_options
 @common_options

@@ -465,3 +465,67 @@ def test_vacuum_never_undercuts_a_tables_own_retention(events: Path) -> None:
     assert isinstance(done.exception, StoreError)
     assert len(done.exception.problems) == 3
     assert "a retention of 1 hours is shorter than the 168 hours that" in done.exception.problems[0].message
+
+
+# --- retry -----------------------------------------------------------------------------------------------------------
+
+FRAGILE = {
+    "seeds/orders.csv": ORDERS,
+    "models/good.sql": "{{ config(materialized='table') }}\nselect * from {{ ref('orders') }}\n",
+    "models/bad.sql": """
+{{ config(materialized='table') }}
+select id, (case when amount > {{ var('most', 0) }} then error('too much') else 'fine' end)::varchar as word
+from {{ ref('orders') }}
+""",
+    "models/after.sql": "{{ config(materialized='table') }}\nselect * from {{ ref('bad') }}\n",
+}
+
+
+def test_retry_runs_what_failed_and_what_was_skipped(make_project: Make) -> None:
+    root = make_project(FRAGILE)
+    failed = Project(root).run(full_refresh=True)
+    assert {node.name: node.status for node in failed.results if node.status != "success"} == {
+        "bad": "error",
+        "after": "skipped",
+    }
+    again = Project(root).retry()
+    assert [(node.name, node.status) for node in again.results] == [("bad", "error"), ("after", "skipped")]
+    write_files(root, {"models/bad.sql": FRAGILE["models/bad.sql"].replace("'most', 0", "'most', 9")})
+
+    done = call(root, "retry")
+
+    assert done.return_value == 0
+    assert len(read_delta(root, "after")) == 3
+    assert len(versions(root, "good")) == 1
+    last = json.loads((root / "target/last_run.json").read_text(encoding="utf-8"))
+    assert (last["command"], last["full_refresh"], last["statuses"]) == (
+        "run",
+        True,
+        {"model.shop.bad": "success", "model.shop.after": "success"},
+    )
+
+
+def test_retry_takes_the_command_and_the_variables_over(make_project: Make) -> None:
+    root = make_project(FRAGILE)
+    assert Project(root, variables={"most": 9}).build(select="orders bad").is_success
+    write_files(root, {"models/bad.yml": "models: [{name: bad, columns: [{name: word, data_tests: [unique]}]}]\n"})
+
+    assert not Project(root, variables={"most": 9}).test().is_success
+    again = Project(root).retry()
+
+    assert (again.command, [(node.name, node.status) for node in again.results]) == ("test", [("bad", "fail")])
+
+
+def test_retry_says_that_there_is_nothing_to_retry(make_project: Make, caplog: pytest.LogCaptureFixture) -> None:
+    root = make_project(FRAGILE)
+    with pytest.raises(UsageError, match=r"no run has left its outcome in target/last_run\.json"):
+        Project(root).retry()
+    assert Project(root).run(select="good").is_success
+
+    with caplog.at_level("INFO", "fsbuild"):
+        assert Project(root).retry().results == ()
+
+    assert "nothing to retry: nothing failed in the last 'fsbuild run'" in caplog.text
+    (root / "target/last_run.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(UsageError, match="cannot be read as the outcome of a run"):
+        Project(root).retry()

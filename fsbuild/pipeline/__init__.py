@@ -6,13 +6,14 @@
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
 Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
-restoring.py brings one back, upkeep.py keeps its files in order.
+restoring.py brings one back, upkeep.py keeps its files in order. last_run.py remembers how a run ended.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
 from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.drafting import Draft, compiled_path, draft_project, write_compiled
+from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.restoring import restore_tables
 from fsbuild.pipeline.running import RunOptions, plan_run, shown_name, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
@@ -33,6 +34,7 @@ __all__ = [
     "Compiled",
     "Draft",
     "LakeState",
+    "LastRun",
     "RunOptions",
     "bound_versions",
     "compile_draft",
@@ -46,8 +48,10 @@ __all__ = [
     "parse_moment",
     "plan_run",
     "read_lake",
+    "read_last_run",
     "readable_place",
     "relation_of",
+    "remember_run",
     "restore_tables",
     "shown_name",
     "tools_for",
