@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from fsbuild.api import Project
 from fsbuild.cli import cli
-from fsbuild.errors import StoreError, UsageError
+from fsbuild.errors import RenderError, StoreError, UsageError
 from fsbuild.store import Lake
 from tests.conftest import Files, history_of, read_delta, write_files
 
@@ -529,3 +529,73 @@ def test_retry_says_that_there_is_nothing_to_retry(make_project: Make, caplog: p
     (root / "target/last_run.json").write_text("[]", encoding="utf-8")
     with pytest.raises(UsageError, match="cannot be read as the outcome of a run"):
         Project(root).retry()
+
+
+# --- ref() of a table as it was --------------------------------------------------------------------------------------
+
+
+def test_ref_reads_a_version_or_a_moment(shop: Path) -> None:
+    first, second = versions(shop, "big")
+    at = (moment(shop, "big", second) - dt.timedelta(milliseconds=1)).replace(tzinfo=None)
+    text = f"""
+{{{{ config(materialized='table') }}}}
+select n.id, o.amount as was, a.amount as was_too, n.amount from {{{{ ref('big') }}}} as n
+join {{{{ ref('big', version={first}) }}}} as o using (id)
+join {{{{ ref('big', as_of='{at}') }}}} as a using (id)
+"""
+    write_files(shop, {"models/grown.sql": text})
+
+    assert Project(shop).run().is_success
+
+    assert read_delta(shop, "grown") == [
+        {"id": 1, "was": 5, "was_too": 5, "amount": 5},
+        {"id": 2, "was": 7, "was_too": 7, "amount": 70},
+    ]
+    (grown,) = Project(shop).plan(select="grown").steps
+    assert grown.action == "keep"
+    write_files(shop, {"seeds/orders.csv": "id,customer,amount\n1,a,50\n"})
+    assert Project(shop).run().is_success
+    assert read_delta(shop, "grown") == [{"id": 1, "was": 5, "was_too": 5, "amount": 50}]
+    assert {step.action for step in Project(shop).plan().steps} == {"keep", "view"}
+    drop_retention(shop, "big")
+    assert call(shop, "vacuum", "--no-dry-run").exception is None
+    assert Project(shop).run(select="grown", full_refresh=True).is_success
+
+
+@pytest.mark.parametrize("strategy", ["auto", "merge"])
+def test_an_incremental_model_reads_a_pinned_version(shop: Path, strategy: str) -> None:
+    text = f"""
+{{{{ config(materialized='incremental', incremental_strategy='{strategy}', unique_key='id') }}}}
+select n.id, n.amount - coalesce(o.amount, 0) as more from {{{{ ref('big') }}}} as n
+left join {{{{ ref('big', version=0) }}}} as o using (id)
+"""
+    write_files(shop, {"models/grown.sql": text})
+    assert Project(shop).run().is_success
+    write_files(shop, {"seeds/orders.csv": "id,customer,amount\n1,a,5\n2,a,71\n4,c,9\n"})
+
+    assert Project(shop).run().is_success
+
+    assert read_delta(shop, "grown") == [{"id": 1, "more": 0}, {"id": 2, "more": 64}, {"id": 4, "more": 9}]
+
+
+@pytest.mark.parametrize(
+    ("call_text", "message"),
+    [
+        ("ref('big', version=44)", "has no version 44"),
+        ("ref('big', as_of='2013-02-01')", "has no version as old as 2013-02-01"),
+        ("ref('big', as_of='soon')", "'soon' is not a date or time"),
+        ("ref('seen', version=1)", "'seen' is of the kind 'view': it has no versions to read"),
+        ("ref('big', version='x')", "version is the number of a Delta version, and not 'x'"),
+        ("ref('big', version=1, as_of='2013-02-01')", "takes either a version or as_of"),
+        ("ref('big', v=1)", "ref() does not support 'v' yet"),
+    ],
+)
+def test_ref_says_why_a_table_cannot_be_read_as_it_was(shop: Path, call_text: str, message: str) -> None:
+    write_files(shop, {"models/past.sql": f"select 1 as x,\n* from {{{{ {call_text} }}}}\n"})
+
+    with pytest.raises(RenderError) as caught:
+        Project(shop).compile()
+
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    assert (problem.place.file, problem.place.line) == ("models/past.sql", 2) if problem.place else False

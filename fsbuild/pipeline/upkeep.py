@@ -65,7 +65,8 @@ def vacuum_tables(
 ) -> Iterator[Unused]:
     """List the unused files of each chosen table, and delete them unless that is only a rehearsal.
 
-    A file stays that a version needs from which the rows that changed since a table below was computed are told.
+    A file stays that a version needs from which the rows that changed since a table below was computed are told, or one
+    that a model names.
 
     Raises:
         StoreError: the retention is shorter than a table's own; all of them at once, and nothing was deleted.
@@ -77,7 +78,8 @@ def vacuum_tables(
     problems: list[Problem] = []
     for unique_id, uri in tables.items():
         read = [state.inputs[unique_id] for state in built if state is not None and unique_id in state.inputs]
-        kept = lake.needed_versions(uri, read)
+        pinned = [s.version for s in draft.project.sources if s.location == uri and s.version is not None]
+        kept = sorted({*lake.needed_versions(uri, read), *pinned})
         try:
             files = lake.unused_files(uri, retention_hours, kept)
         except FsbuildError as exc:
