@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from fsbuild.api import Project
 from fsbuild.cli import cli
@@ -90,6 +91,16 @@ def test_show_a_version_and_a_moment(shop: Path) -> None:
     assert [json.loads(line) for line in by_version.splitlines()] == read_delta(shop, "big", version=first)
     assert Project(shop).show("big", as_of=moment(shop, "big", second)) == Project(shop).show("big")
     assert Project(shop).show("orders", version=0).rows[2] == (3, "b", 1)
+
+
+def test_show_a_version_of_a_delta_source(make_project: Make) -> None:
+    source = "{delta_table_path: raw/x}"
+    root = make_project({"models/s.yml": f"sources: [{{name: raw, tables: [{{name: x, meta: {source}}}]}}]\n"})
+    for number in (1, 2):
+        write_deltalake(str(root / "raw/x"), pa.table({"a": [number]}), mode="overwrite")
+
+    assert Project(root).show("raw.x", version=0).rows == ((1,),)
+    assert Project(root).show("raw.x", as_of="2999-01-01").rows == ((2,),)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +237,7 @@ def test_restore_brings_back_the_rows_in_one_commit(shop: Path) -> None:
     for key in ("fsbuild.fingerprint", "fsbuild.inputs"):
         assert latest[key] == restored[key]
     assert latest["fsbuild.run_id"] not in run_ids(shop, "totals")[:2]
+    assert latest["fsbuild.rows"] == str(len(read_delta(shop, "totals")))
     assert "totals" in done.stdout
     again = Project(shop).restore("totals", to_run=str(latest["fsbuild.run_id"]))
     assert again.rows[0][4] == "its rows are those already"
@@ -576,6 +588,13 @@ left join {{{{ ref('big', version=0) }}}} as o using (id)
     assert Project(shop).run().is_success
 
     assert read_delta(shop, "grown") == [{"id": 1, "more": 0}, {"id": 2, "more": 64}, {"id": 4, "more": 9}]
+
+
+def test_ref_says_that_a_table_has_to_be_built_first(make_project: Make) -> None:
+    root = make_project({**SHOP, "models/past.sql": "select * from {{ ref('big', version=0) }}\n"})
+
+    with pytest.raises(RenderError, match="'big' has no table yet, and so no versions to read"):
+        Project(root).run()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ def pinned_sources(project: Project, models: Mapping[str, RenderedModel]) -> tup
                 continue
             relation = node.relation if node is not None else seeds[pin.node_id]
             uri = lake.uri(relation)
+            if lake.state_at(uri) is None:
+                name = pin.name.partition("@")[0]
+                hint = f"let models read ref('{name}') until it has been built"
+                problems.append(Problem(f"'{name}' has no table yet, and so no versions to read", place, hint=hint))
+                continue
             try:
                 version = version_of(lake, uri, parse_moment(pin.at) if isinstance(pin.at, str) else pin.at)
             except FsbuildError as exc:

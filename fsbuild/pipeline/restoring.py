@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fsbuild.errors import Problem, StoreError
+from fsbuild.errors import FsbuildError, Problem, StoreError, listing
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.running import shown_name
 from fsbuild.pipeline.state import open_lake
@@ -61,8 +61,8 @@ def restore_tables(
 
     Raises:
         UsageError: the node's table has no such version.
-        StoreError: the files of a version are gone. Nothing was restored.
-        ConflictError: another writer is at a table; those before it are restored.
+        StoreError: the files of a version are gone, and nothing was restored; or another writer is at a table, and the
+            message names those that were restored before it.
     """
     lake = open_lake(draft.project)
     below = draft.graph.descendants(unique_id) if has_downstream else frozenset()
@@ -82,13 +82,23 @@ def restore_tables(
     _refuse_missing_files(lake, targets)
     # A restored table is another version of what it was: who was computed from the one is computed from the other.
     renewed: dict[tuple[str, str], str] = {}
-    done = []
+    done: list[Restored] = []
     for target in targets:
-        done.append(_restore(lake, target, shown_name(draft.graph.nodes[target.unique_id]), run_id, renewed))
+        try:
+            done.append(_restore(lake, target, shown_name(draft.graph.nodes[target.unique_id]), run_id, renewed))
+        except FsbuildError as exc:
+            names = [one.name for one in done if one.version != one.was]
+            raise StoreError(replace(one, hint=_and_done(one.hint, names)) for one in exc.problems) from exc
         now = lake.state_at(target.uri) if target.is_due else None
         if now is not None and target.then is not None:
             renewed[target.unique_id, target.then.token] = now.token
     return tuple(done)
+
+
+def _and_done(hint: str | None, names: Sequence[str]) -> str | None:
+    """Say in a hint which tables have been restored by then."""
+    said = f"restored already: {listing(names)}" if names else None
+    return "; ".join(part for part in (hint, said) if part) or None
 
 
 def _versions_then(lake: Lake, uris: Mapping[str, str], unique_id: str, point: Point) -> dict[str, int | None]:

@@ -56,6 +56,7 @@ def restore(uri: str, version: int, commit: Commit, storage_options: Mapping[str
     """
     state = read_state(uri, storage_options, version)
     refuse_missing_files(uri, version, storage_options)
+    commit = replace(commit, rows=_rows(_opened(uri, storage_options, version)))
     with commit_errors(uri):
         table = expected_table(uri, commit, storage_options)
         if table is None or state is None:
@@ -169,6 +170,14 @@ def _paths(table: DeltaTable) -> list[str]:
     import pyarrow as pa
 
     return [unquote(str(path)) for path in pa.table(table.get_add_actions()).column("path").to_pylist()]
+
+
+def _rows(table: DeltaTable) -> int:
+    """How many rows a table has, by what its log says of its files."""
+    import pyarrow as pa
+
+    counts = pa.table(table.get_add_actions()).column("num_records").to_pylist()
+    return sum(int(str(count)) for count in counts if count is not None)
 
 
 def _sizes(uri: str, paths: Sequence[str], storage_options: Mapping[str, str]) -> dict[str, int | None]:
