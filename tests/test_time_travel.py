@@ -618,3 +618,72 @@ def test_ref_says_why_a_table_cannot_be_read_as_it_was(shop: Path, call_text: st
     (problem,) = caught.value.problems
     assert message in problem.message
     assert (problem.place.file, problem.place.line) == ("models/past.sql", 2) if problem.place else False
+
+
+# --- what is easily forgotten ----------------------------------------------------------------------------------------
+
+
+def test_a_run_after_a_restore_to_other_columns_equals_a_full_refresh(shop: Path, tmp_path: Path) -> None:
+    wider = SHOP["models/big.sql"].replace("select *", "select *, amount * 2 as twice")
+    write_files(
+        shop, {"models/big.sql": wider, "models/totals.sql": SHOP["models/totals.sql"].replace("amount", "twice")}
+    )
+    assert Project(shop).run().is_success
+    Project(shop).restore("big", to_version=0)
+    expected = refreshed(shop, tmp_path)
+
+    assert Project(shop).run().is_success
+
+    assert {name: read_delta(shop, name) for name in expected} == expected
+
+
+def test_a_partitioned_table_with_odd_values_is_restored_and_vacuumed(make_project: Make) -> None:
+    sql = "{{ config(materialized='table', partition_by='k') }}\nselect * from {{ ref('raw') }}\n"
+    root = make_project({"seeds/raw.csv": "k,x\na b/ü%,1\nc:=d,2\n", "models/parts.sql": sql})
+    assert Project(root).run().is_success
+    before = read_delta(root, "parts")
+    write_files(root, {"seeds/raw.csv": "k,x\na b/ü%,3\n"})
+    assert Project(root).run().is_success
+
+    Project(root).restore("parts", to_version=0)
+
+    assert read_delta(root, "parts") == before
+    write_files(root, {"seeds/raw.csv": "k,x\na b/ü%,4\n"})
+    assert Project(root).run().is_success
+    drop_retention(root, "parts")
+    found = Project(root).vacuum(select="parts", dry_run=False)
+    assert found.rows[0][1] == 3
+    assert int(str(found.rows[0][2])) > 0
+    assert len(list((root / "lake/main/parts").rglob("*.parquet"))) == 1
+
+
+def test_diff_takes_any_type_and_names_in_any_case(make_project: Make) -> None:
+    sql = """
+{{ config(materialized='incremental', incremental_strategy='merge', unique_key='ID') }}
+select id as "Id", {'a': x, 'b': [x]} as s, case when id = 1 then 'nan'::double else x end as f,
+  make_date(2013, 1, x) as d from {{ ref('raw') }}
+"""
+    root = make_project({"seeds/raw.csv": "id,x\n1,1\n2,2\n", "models/m.sql": sql})
+    assert Project(root).run().is_success
+    write_files(root, {"seeds/raw.csv": "id,x\n1,1\n2,3\n"})
+    assert Project(root).run().is_success
+
+    done = call(root, "diff", "m", "--output", "json")
+
+    assert done.exception is None, done.exception
+    counts, row = map(json.loads, done.stdout.splitlines())
+    assert (counts["added"], counts["removed"], counts["changed"]) == (0, 0, 1)
+    assert row["d"] == {"old": "2013-01-02", "new": "2013-01-03"}
+    assert row["Id"] == 2
+
+
+def test_nodes_and_lineage_know_a_pinned_read(shop: Path) -> None:
+    write_files(
+        shop, {"models/past.sql": "{{ config(materialized='table') }}\nselect * from {{ ref('big', version=0) }}\n"}
+    )
+
+    assert Project(shop).run(select="past").is_success
+
+    assert {node.name for node in Project(shop).nodes(select="+past")} == {"orders", "big", "big@v0", "past"}
+    lineage = (shop / "target/lineage.md").read_text(encoding="utf-8")
+    assert "big@v0" in lineage
