@@ -21,29 +21,44 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fsbuild.errors import Place, Problem, UsageError, suggest
+from fsbuild.errors import Place, Problem, UsageError
 from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
     Compiled,
     Draft,
+    LastRun,
     RunOptions,
+    bound_versions,
     compile_draft,
     draft_project,
+    find_node,
+    find_table,
     open_lake,
+    optimize_tables,
+    parse_moment,
     plan_run,
     read_lake,
-    shown_name,
+    read_last_run,
+    readable_place,
+    relation_of,
+    remember_run,
+    restore_tables,
     tools_for,
+    vacuum_tables,
+    version_of,
+    versions_between,
     warming_up,
     work_on,
     write_compiled,
 )
-from fsbuild.values import Event, GraphNode, Model, Moment, Plan, RunResult, Seed, Source
+from fsbuild.values import Event, GraphNode, Model, Moment, Plan, Relation, RunResult, Seed, Source
 from fsbuild.version import __version__
 
 if TYPE_CHECKING:
+    from fsbuild.difference import Difference
     from fsbuild.engine import Warehouse
     from fsbuild.execute import Execution
+    from fsbuild.pipeline.last_run import Command
 
 log = logging.getLogger("fsbuild")
 _INLINE = "inline query"
@@ -95,7 +110,7 @@ class Project:
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Run models, and load the seeds that they read where those are missing or changed."""
-        return self._execute("run", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
+        return self._execute("run", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
 
     def build(
         self,
@@ -107,7 +122,7 @@ class Project:
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds and run models; every check is a result, and gates what it checks."""
-        return self._execute("build", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
+        return self._execute("build", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
 
     def seed(
         self,
@@ -119,27 +134,46 @@ class Project:
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds."""
-        return self._execute("seed", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
+        return self._execute("seed", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
 
     def test(
         self, *, select: Selectors = (), exclude: Selectors = (), on_event: Callable[[Event], None] = _ignore
     ) -> RunResult:
         """Check what is published."""
-        from fsbuild.execute import check_published, checks_of
+        return self._test(_choosing(select, exclude), on_event)
 
-        draft = self._draft("test")
-        chosen = _choose(draft, select, exclude)
-        compiled = compile_draft(draft)
-        lake = read_lake(draft)
-        work = work_on("test", compiled, lake, self._moment)
-        used = {parent for model in draft.models.values() for parent in model.depends_on}
-        nodes = [
-            name
-            for name in chosen
-            if checks_of(name, work) and (name not in work.sources or name in used) and _is_readable(name, draft)
-        ]
-        with self._warehouse(draft) as warehouse:
-            return check_published(nodes, work, tools_for(draft, warehouse, on_event))
+    def retry(self, *, on_event: Callable[[Event], None] = _ignore) -> RunResult:
+        """Repeat the last run, build, seed or test, as it was called, for what failed in it or was skipped.
+
+        Its target and variables are taken over where this project was opened without. A result without nodes says that
+        there was nothing to retry.
+
+        Raises:
+            UsageError: no command has been remembered.
+        """
+        last = read_last_run(self._draft_files())
+        if not last.undone:
+            log.info("nothing to retry: nothing failed in the last 'fsbuild %s', and nothing was skipped", last.command)
+            return RunResult(last.command, self._moment.run_id, 0.0, ())
+        given = self._overrides
+        again = Project(
+            self.root,
+            target=given.target or last.target,
+            profiles_dir=given.profiles_dir,
+            variables={**last.variables, **(given.variables or {})},
+            threads=given.threads,
+        )
+
+        def choose(draft: Draft) -> tuple[str, ...]:
+            for name in last.undone:
+                if name not in draft.graph.nodes:
+                    log.warning("'%s' is not retried: the project has it no more", name)
+            return tuple(name for name in draft.graph.order if name in last.undone)
+
+        if last.command == "test":
+            return again._test(choose, on_event)
+        options = RunOptions(last.full_refresh, last.fail_fast)
+        return again._execute(last.command, choose, options, on_event)
 
     def plan(
         self,
@@ -157,9 +191,8 @@ class Project:
 
     def _execute(
         self,
-        command: str,
-        select: Selectors,
-        exclude: Selectors,
+        command: Command,
+        choose: Callable[[Draft], tuple[str, ...]],
         options: RunOptions,
         on_event: Callable[[Event], None],
     ) -> RunResult:
@@ -167,7 +200,7 @@ class Project:
         from fsbuild.execute import execute_plan
 
         draft = self._draft(command, options)
-        chosen = _choose(draft, select, exclude)
+        chosen = choose(draft)
         write_compiled(draft, draft.models)
         compiled = compile_draft(draft)
         write_lineage(compiled.models.values(), draft.project)
@@ -175,7 +208,40 @@ class Project:
         plan = plan_run(command, compiled, chosen, lake, options)
         work = replace(work_on(command, compiled, lake, self._moment), fail_fast=options.fail_fast)
         with self._warehouse(draft) as warehouse, warming_up(plan, work, warehouse):
-            return execute_plan(plan, work, tools_for(draft, warehouse, on_event))
+            result = execute_plan(plan, work, tools_for(draft, warehouse, on_event))
+        self._remember(command, options, result, draft)
+        return result
+
+    def _test(self, choose: Callable[[Draft], tuple[str, ...]], on_event: Callable[[Event], None]) -> RunResult:
+        from fsbuild.execute import check_published, checks_of
+
+        draft = self._draft("test")
+        chosen = choose(draft)
+        compiled = compile_draft(draft)
+        lake = read_lake(draft)
+        work = work_on("test", compiled, lake, self._moment)
+        used = {parent for model in draft.models.values() for parent in model.depends_on}
+        nodes = [
+            name
+            for name in chosen
+            if checks_of(name, work) and (name not in work.sources or name in used) and _is_readable(name, draft)
+        ]
+        with self._warehouse(draft) as warehouse:
+            result = check_published(nodes, work, tools_for(draft, warehouse, on_event))
+        self._remember("test", RunOptions(), result, draft)
+        return result
+
+    def _remember(self, command: Command, options: RunOptions, result: RunResult, draft: Draft) -> None:
+        """Keep in mind how a command ended, for `retry`."""
+        called = LastRun(
+            command,
+            result.run_id,
+            draft.project.target.name,
+            options.full_refresh,
+            options.fail_fast,
+            self._overrides.variables or {},
+        )
+        remember_run(called, result, draft.project)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -196,25 +262,39 @@ class Project:
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
 
-    def show(self, name: str | None = None, *, inline: str | None = None, limit: int | None = 5) -> Table:
-        """Return the first rows of a node as it is published, or of a query in which `ref()` and `source()` work."""
+    def show(
+        self,
+        name: str | None = None,
+        *,
+        inline: str | None = None,
+        limit: int | None = 5,
+        as_of: str | dt.datetime | None = None,
+        version: int | None = None,
+    ) -> Table:
+        """Return the first rows of a node as it is published, or of a query in which `ref()` and `source()` work.
+
+        With `as_of` (in UTC unless it says otherwise) or `version` they are those that the node's table had then.
+        """
+        point = as_of if version is None else version
+        if point is not None and (inline is not None or None not in (as_of, version)):
+            hint = "name one node, and either a time or a version"
+            raise UsageError(Problem("a query is shown as of now, and a node as of one moment", hint=hint))
         draft = self._draft("show", inline=inline)
-        unique_id = _find(draft, _INLINE if inline is not None else str(name))
+        unique_id = find_node(draft, _INLINE if inline is not None else str(name))
+        if point is not None:
+            lake = open_lake(draft.project)
+            uri = readable_place(draft, unique_id, lake)
+            at = version_of(lake, uri, parse_moment(point) if isinstance(point, str) else point)
+            with self._warehouse(draft) as warehouse, bound_versions(warehouse, lake, uri, [at]) as (relation,):
+                return _first_rows(warehouse, relation, limit)
         compiled = compile_draft(draft)
         with self._reading(compiled) as (execution, warehouse):
-            relation = execution.bind(unique_id)
-            bound = f"SELECT * FROM {relation}" + ("" if limit is None else f" LIMIT {limit}")
-            found = warehouse.table(bound)
-            rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
-        return Table(tuple(found.schema.names), tuple(rows))
+            return _first_rows(warehouse, execution.bind(unique_id), limit)
 
     def history(self, name: str, limit: int | None = None) -> Table:
         """Return the versions of a node's table, the latest first, with the run that wrote each."""
         draft = self._draft("history")
-        node = draft.graph.nodes[_find(draft, name)]
-        if node.resource_type == "source" or node.materialized in ("view", "ephemeral"):
-            raise UsageError(Problem(f"'{name}' is a {node.materialized}: it has no table, and so no history"))
-        relation = _relation(draft, node.unique_id)
+        relation = relation_of(draft, find_table(draft, name, "history"))
         columns = ("version", "committed_at", "operation", "rows", "run_id")
         rows = [
             (
@@ -227,6 +307,29 @@ class Project:
             for commit in open_lake(draft.project).history(relation, limit)
         ]
         return Table(columns, tuple(rows))
+
+    def diff(
+        self,
+        name: str,
+        *,
+        since: int | str | dt.datetime | None = None,
+        until: int | str | dt.datetime | None = None,
+        limit: int | None = 20,
+    ) -> tuple[Difference, int, int]:
+        """Compare two versions of a node's table; return the difference and both versions.
+
+        Each is given as a version, a moment or the id of a run; without them the latest version is compared to the one
+        before its rows changed last. Rows are told apart by the model's unique key.
+        """
+        from fsbuild.difference import compare_versions
+
+        draft = self._draft("diff")
+        lake, unique_id = open_lake(draft.project), find_table(draft, name, "versions to compare")
+        uri = lake.uri(relation_of(draft, unique_id))
+        old, new = versions_between(lake, uri, since, until)
+        key = draft.models[unique_id].config.unique_key if unique_id in draft.models else ()
+        with self._warehouse(draft) as warehouse, bound_versions(warehouse, lake, uri, [old, new]) as (before, after):
+            return compare_versions(warehouse, before, after, key, limit), old, new
 
     def debug(self) -> Table:
         """Check that the project, its profile, its lake and the engine work; return what was found."""
@@ -271,6 +374,62 @@ class Project:
                 shutil.rmtree(folder)
                 removed.append(name)
         return tuple(removed)
+
+    # --- keeping tables ----------------------------------------------------------------------------------------------
+
+    def restore(
+        self,
+        name: str,
+        *,
+        to_version: int | None = None,
+        to_timestamp: str | dt.datetime | None = None,
+        to_run: str | None = None,
+        downstream: bool = False,
+    ) -> Table:
+        """Make a node's table what it was in a version, at a moment or after a run; say what was done with each table.
+
+        With `downstream` the tables of all nodes below it become what they were then, too.
+        """
+        moment = None if to_timestamp is None else parse_moment(to_timestamp)
+        points = [point for point in (to_version, moment, to_run) if point is not None]
+        if len(points) != 1:
+            hint = "give one of --to-version, --to-timestamp and --to-run"
+            raise UsageError(Problem(f"what '{name}' is to be restored to has to be said, and once", hint=hint))
+        draft = self._draft("restore")
+        unique_id = find_table(draft, name, "earlier version to go back to")
+        done = restore_tables(draft, unique_id, points[0], self._moment.run_id, has_downstream=downstream)
+        rows = [(one.name, one.was, one.restored, one.version, one.message) for one in done]
+        return Table(("table", "was_version", "restored_version", "is_version", "what"), tuple(rows))
+
+    def optimize(self, *, select: Selectors = (), exclude: Selectors = (), zorder: Sequence[str] = ()) -> Table:
+        """Put the rows of tables into few large files, ordered by `zorder` or the model's event time; tell of each."""
+        draft = self._draft("optimize")
+        done = optimize_tables(draft, _choose(draft, select, exclude), zorder, self._moment.run_id)
+        rows = [
+            (one.name, one.done.before, one.done.after, ", ".join(one.zorder) or None, one.done.version) for one in done
+        ]
+        return Table(("table", "files_before", "files", "ordered_by", "new_version"), tuple(rows))
+
+    def vacuum(
+        self,
+        *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        retention_hours: int | None = None,
+        dry_run: bool = True,
+    ) -> Table:
+        """List the files of tables that nobody needs any more; with `dry_run=False`, delete them.
+
+        Files stay for as long as the table's own retention says, and those that a table below may still have to read.
+        """
+        draft = self._draft("vacuum")
+        chosen, run_id = _choose(draft, select, exclude), self._moment.run_id
+        done = vacuum_tables(draft, chosen, retention_hours, run_id, is_dry_run=dry_run)
+        rows = [
+            (one.name, len(one.files), sum(file.size for file in one.files), ", ".join(map(str, one.kept)) or None)
+            for one in done
+        ]
+        return Table(("table", "files", "bytes", "kept_versions"), tuple(rows))
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -319,18 +478,14 @@ def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, .
     return selected.ids
 
 
-def _find(draft: Draft, name: str) -> str:
-    """The node of that name: a model, a seed, or a source as `source.table`."""
-    by_name = {shown_name(node): unique_id for unique_id, node in draft.graph.nodes.items()}
-    if name not in by_name:
-        raise UsageError(Problem(f"there is no model, seed or source '{name}'", hint=suggest(name, by_name)))
-    return by_name[name]
+def _choosing(select: Selectors, exclude: Selectors) -> Callable[[Draft], tuple[str, ...]]:
+    return lambda draft: _choose(draft, select, exclude)
 
 
-def _relation(draft: Draft, unique_id: str) -> Any:  # noqa: ANN401 - a Relation
-    if unique_id in draft.models:
-        return draft.models[unique_id].relation
-    return next(seed.relation for seed in draft.project.seeds if seed.unique_id == unique_id)
+def _first_rows(warehouse: Warehouse, relation: Relation, limit: int | None) -> Table:
+    found = warehouse.table(f"SELECT * FROM {relation}" + ("" if limit is None else f" LIMIT {limit}"))
+    rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
+    return Table(tuple(found.schema.names), tuple(rows))
 
 
 def _is_readable(unique_id: str, draft: Draft) -> bool:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 import click
 
@@ -34,6 +34,29 @@ class Selection(TypedDict):
 
     select: tuple[str, ...]
     exclude: tuple[str, ...]
+
+
+class Printing(TypedDict):
+    """How many rows to print (0: all), and in which form."""
+
+    limit: int
+    output: str
+
+
+class PointInTime(TypedDict):
+    """The moment that a table is asked about: a time or a version, or neither for now."""
+
+    as_of: str | None
+    version: int | None
+
+
+class RestorePoint(TypedDict):
+    """What a table is to become again: one of three, and whether those below it follow."""
+
+    to_version: int | None
+    to_timestamp: str | None
+    to_run: str | None
+    downstream: bool
 
 
 class RunOptions(TypedDict):
@@ -198,6 +221,21 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+def row_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add --limit and --output; the command gets them as one `printing`."""
+
+    @click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="How many rows; 0 for all.")
+    @click.option(
+        "--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print the rows."
+    )
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        kwargs["printing"] = {name: kwargs.pop(name) for name in ("limit", "output")}
+        return command(*args, **kwargs)
+
+    return wrapped
+
+
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
@@ -302,6 +340,20 @@ def test(common: Common, selection: Selection) -> int:
 
 
 @cli.command()
+@common_options
+def retry(common: Common) -> int:
+    """Repeat the last run, build, seed or test for what failed in it or was skipped.
+
+    It is called with the options and variables that it was called with then.
+
+    \b
+    Example:
+      fsbuild retry
+    """
+    return _run("retry", common)
+
+
+@cli.command()
 @selection_options
 @run_options
 @common_options
@@ -388,20 +440,23 @@ def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], out
 @cli.command()
 @click.argument("node", required=False)
 @click.option("--inline", metavar="SQL", help="A query to run instead; ref() and source() work in it.")
-@click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="How many rows; 0 for all.")
-@click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print the rows.")
+@click.option("--as-of", metavar="TIME", help="NODE as it was then: an ISO date or time, in UTC.")
+@click.option("--version", type=click.IntRange(min=0), help="NODE as it was in this version of its table.")
+@row_options
 @common_options
-def show(common: Common, node: str | None, inline: str | None, limit: int, output: str) -> int:
-    """Print rows of NODE as published, or of a query.
+def show(common: Common, node: str | None, inline: str | None, printing: Printing, **at: Unpack[PointInTime]) -> int:
+    """Print rows of NODE as published, now or in the past, or of a query.
 
     \b
     Examples:
       fsbuild show carrier_delay_7d --limit 20
+      fsbuild show carrier_delay_7d --as-of "2013-02-01 06:30"
       fsbuild show --inline "select count(*) from {{ ref('stg_flights') }}"
     """
     if (node is None) == (inline is None):
         raise click.UsageError("name a node, or give a query with --inline")
-    _print_table(common.project().show(node, inline=inline, limit=limit or None), output)
+    found = common.project().show(node, inline=inline, limit=printing["limit"] or None, **at)
+    _print_table(found, printing["output"])
     return 0
 
 
@@ -418,6 +473,112 @@ def history(common: Common, node: str, limit: int | None, output: str) -> int:
       fsbuild history carrier_delay_7d
     """
     _print_table(common.project().history(node, limit), output)
+    return 0
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--from", "since", metavar="POINT", help="The earlier version; by default that before the last change.")
+@click.option("--to", "until", metavar="POINT", help="The later version; by default the latest.")
+@row_options
+@common_options
+def diff(common: Common, model: str, since: str | None, until: str | None, printing: Printing) -> int:
+    """Say how the rows of MODEL differ between two versions of its table.
+
+    A POINT is a version's number, an ISO date or time (in UTC), or the id of a run; `fsbuild history` lists them. Rows
+    are told apart by the model's unique_key; without one, a changed row is one removed and one added.
+
+    \b
+    Examples:
+      fsbuild diff carrier_delay_7d
+      fsbuild diff carrier_delay_7d --from 2013-02-01 --to 12 --output json
+    """
+    from fsbuild.api import Table
+
+    limit, output = printing["limit"] or None, printing["output"]
+    found, old, new = common.project().diff(model, since=since, until=until, limit=limit)
+    counts = {"added": found.added, "removed": found.removed, "changed": found.changed}
+    if output == "json":
+        click.echo(json.dumps({"from": old, "to": new, **counts, "notes": list(found.notes)}))
+    else:
+        shown = ", ".join(f"{count:,} {change}" for change, count in counts.items())
+        lines = [f"version {old} → {new}: {shown}", *found.notes]
+        # Of CSV, a program wants nothing but the rows.
+        click.echo("\n".join(lines), err=output == "csv")
+    if found.rows or output == "csv":
+        _print_table(Table(("change", *found.columns), found.rows), output)
+    left = sum(counts.values()) - len(found.rows)
+    if left and output == "table":
+        click.echo(f"… and {left:,} more; --limit 0 shows all")
+    return 0
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--to-version", type=click.IntRange(min=0), help="The version of its table to go back to.")
+@click.option("--to-timestamp", metavar="TIME", help="The moment to go back to: an ISO date or time, in UTC.")
+@click.option("--to-run", metavar="RUN_ID", help="The run whose result to go back to; `fsbuild history` lists them.")
+@click.option("--downstream", is_flag=True, help="Restore all tables below MODEL to what they were then, too.")
+@common_options
+def restore(common: Common, model: str, **to: Unpack[RestorePoint]) -> int:
+    """Make MODEL's table what it was before; say what was done with each table.
+
+    Each table is restored in one commit, which can be undone like any other. The next run computes whatever its inputs
+    or its SQL call for: to keep old rows, restore or leave out what they are computed from as well.
+
+    \b
+    Examples:
+      fsbuild restore carrier_delay_7d --to-version 12
+      fsbuild restore stg_flights --to-timestamp "2013-02-01 06:30" --downstream
+    """
+    _print_table(common.project().restore(model, **to), "table")
+    return 0
+
+
+@cli.command()
+@selection_options
+@click.option("--zorder", metavar="COLUMNS", help="What to order by, with commas; by default a model's event_time.")
+@common_options
+def optimize(common: Common, selection: Selection, zorder: str | None) -> int:
+    """Put the rows of each chosen table into few large files, in an order in which they are found sooner.
+
+    No row changes, and nothing becomes due by it.
+
+    \b
+    Examples:
+      fsbuild optimize --select tag:feature
+      fsbuild optimize --select stg_flights --zorder carrier,flight_date
+    """
+    columns = [name.strip() for name in (zorder or "").split(",") if name.strip()]
+    _print_table(common.project().optimize(**selection, zorder=columns), "table")
+    return 0
+
+
+@cli.command()
+@selection_options
+@click.option(
+    "--retention-hours", type=click.IntRange(min=0), metavar="H", help="Keep what was in use in the last H hours."
+)
+@click.option("--dry-run/--no-dry-run", default=True, show_default=True, help="Only list them, or delete them.")
+@common_options
+def vacuum(common: Common, selection: Selection, retention_hours: int | None, *, dry_run: bool) -> int:
+    """List, or delete, the files of each chosen table that nobody needs any more.
+
+    Older versions cannot be shown or restored afterwards. Files stay that were in use within the table's own
+    delta.deletedFileRetentionDuration, 168 hours by default, and those that a table below may still have to read.
+
+    \b
+    Examples:
+      fsbuild vacuum
+      fsbuild vacuum --select staging --retention-hours 720 --no-dry-run
+    """
+    found = common.project().vacuum(**selection, retention_hours=retention_hours, dry_run=dry_run)
+    _print_table(found, "table")
+    files, size = (sum(int(str(row[at])) for row in found.rows) for at in (1, 2))
+    if dry_run:
+        _say(f"{files:,} files of {size:,} bytes could be deleted: --no-dry-run does")
+    else:
+        _say(f"Deleted {files:,} files of {size:,} bytes")
     return 0
 
 
@@ -458,7 +619,7 @@ def _say(text: str) -> None:
 def _print_table(table: Table, output: str) -> None:
     if output == "json":
         for row in table.rows:
-            click.echo(json.dumps(dict(zip(table.columns, row, strict=True)), default=str))
+            click.echo(json.dumps(dict(zip(table.columns, row, strict=True)), default=_as_json))
     elif output == "csv":
         import csv
 
@@ -469,3 +630,10 @@ def _print_table(table: Table, output: str) -> None:
         from fsbuild.report import format_table
 
         click.echo(format_table(table.columns, table.rows))
+
+
+def _as_json(value: object) -> object:
+    """Write what JSON has no type for: a changed value as two, anything else as text."""
+    from fsbuild.difference import Change
+
+    return {"old": value.old, "new": value.new} if isinstance(value, Change) else str(value)

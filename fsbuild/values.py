@@ -300,11 +300,26 @@ class RenderedSql:
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """A read of a node's table as it was: `ref('m', version=3)` or `ref('m', as_of='2013-02-01')`.
+
+    It has a name and an id of its own, as a source has; `node_id` is the node's, `at` the version or the ISO moment.
+    """
+
+    unique_id: str
+    name: str
+    node_id: str
+    relation: Relation
+    at: int | str
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedModel:
     """A model whose template has been evaluated.
 
     `sql` is the query of a full refresh; `incremental_sql` differs from None where `is_incremental()` was asked.
-    `depends_on` names the nodes that it reads, by unique id, in the order of their first mention.
+    `depends_on` names the nodes that it reads, by unique id, in the order of their first mention; `pins` are those of
+    them that are read as they were.
     """
 
     model: Model
@@ -313,6 +328,7 @@ class RenderedModel:
     sql: RenderedSql
     incremental_sql: RenderedSql | None
     depends_on: tuple[str, ...]
+    pins: tuple[Pin, ...] = ()
 
     @property
     def unique_id(self) -> str:

@@ -100,11 +100,11 @@ def test_only_the_rows_that_were_replaced_have_changed(lake: Lake) -> None:
 def test_upkeep_is_no_change(lake: Lake) -> None:
     create(lake, 1)
     lake.write(Append(), T, rows_of(ids(2)), commit(0))
-    lake.optimize(T, [], "r")
+    lake.optimize(lake.uri(T), [], "r")
     lake.set_properties(T, {"fsbuild.owner": "me"})
     lake.record(T, commit(3))
-    lake.optimize(T, ["id"], "r")
-    lake.checkpoint(T)
+    lake.optimize(lake.uri(T), ["id"], "r")
+    DeltaTable(lake.uri(T)).create_checkpoint()
     assert signs(changes(lake, 0, state_of(lake).version)) == [(2, 1)]
     assert changes(lake, 1, state_of(lake).version) == []
 
@@ -112,7 +112,7 @@ def test_upkeep_is_no_change(lake: Lake) -> None:
 def test_what_is_restored_is_new_and_what_it_takes_the_place_of_is_gone(lake: Lake) -> None:
     create(lake, 1)
     lake.write(BY_ID, T, rows_of(ids(1, 2, name="b")), commit(0))
-    lake.restore(T, 0, commit(1))
+    lake.restore(lake.uri(T), 0, commit(1))
     assert changes(lake, 1, 2) == [
         {"id": 1, "name": "a", "fsbuild_sign": 1},
         {"id": 1, "name": "b", "fsbuild_sign": -1},
@@ -203,7 +203,7 @@ def test_a_log_that_was_cut_is_told(lake: Lake) -> None:
     create(lake, 1)
     lake.write(Append(), T, rows_of(ids(2)), commit(0))
     since = token(lake, 0)
-    lake.checkpoint(T)
+    DeltaTable(lake.uri(T)).create_checkpoint()
     Path(lake.uri(T), "_delta_log", f"{0:020}.json").unlink()
     refuse(lake, since, 1, "version 0 is not in its log")
 
@@ -293,9 +293,9 @@ def test_the_rows_before_and_the_changes_are_the_rows_after(
                     write = Upsert(("id",), add_columns=True) if not has_duplicates(lake) else Append(add_columns=True)
                     lake.write(write, T, rows_of(as_rows(batch, is_wide=True)), made)
                 case "optimize":
-                    lake.optimize(T, [], "r")
+                    lake.optimize(lake.uri(T), [], "r")
                 case "restore" if version > 0:
-                    lake.restore(T, data.draw(st.integers(0, version - 1)), made)
+                    lake.restore(lake.uri(T), data.draw(st.integers(0, version - 1)), made)
                 case "delete":
                     DeltaTable(lake.uri(T)).delete("v = 1")
                 case _:

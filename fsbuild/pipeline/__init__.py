@@ -5,27 +5,59 @@
     -> store (read), sources       state.py       read_lake
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
+Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
+restoring.py brings one back, upkeep.py keeps its files in order. last_run.py remembers how a run ended.
+
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
 from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.drafting import Draft, compiled_path, draft_project, write_compiled
+from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
+from fsbuild.pipeline.restoring import restore_tables
 from fsbuild.pipeline.running import RunOptions, plan_run, shown_name, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
+from fsbuild.pipeline.travel import (
+    bound_versions,
+    find_node,
+    find_table,
+    has_table,
+    parse_moment,
+    readable_place,
+    relation_of,
+    version_of,
+    versions_between,
+)
+from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
 
 __all__ = [
     "Compiled",
     "Draft",
     "LakeState",
+    "LastRun",
     "RunOptions",
+    "bound_versions",
     "compile_draft",
     "compiled_path",
     "draft_project",
+    "find_node",
+    "find_table",
+    "has_table",
     "open_lake",
+    "optimize_tables",
+    "parse_moment",
     "plan_run",
     "read_lake",
+    "read_last_run",
+    "readable_place",
+    "relation_of",
+    "remember_run",
+    "restore_tables",
     "shown_name",
     "tools_for",
+    "vacuum_tables",
+    "version_of",
+    "versions_between",
     "warming_up",
     "work_on",
     "write_compiled",

@@ -52,7 +52,12 @@ def draft_project(
 
     rendered = render_models(project, moment, default, flags)
     models = {model.unique_id: model for model in rendered.models}
-    return Draft(rendered.project, models, build_graph(_graph_nodes(rendered.project, rendered.models)))
+    project = rendered.project
+    if any(model.pins for model in rendered.models):
+        from fsbuild.pipeline.pinning import pinned_sources
+
+        project = replace(project, sources=(*project.sources, *pinned_sources(project, models)))
+    return Draft(project, models, build_graph(_graph_nodes(project, rendered.models)))
 
 
 def compiled_path(project: Project, model: RenderedModel) -> str:

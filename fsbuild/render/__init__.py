@@ -24,7 +24,7 @@ from fsbuild.render.nodes import KnownNode, ProjectGraph, config_values, describ
 from fsbuild.render.source_lines import read_marks
 from fsbuild.render.templates import Templates, prepare_templates
 from fsbuild.render.yaml_text import evaluate_text
-from fsbuild.values import Model, ModelConfig, Moment, Project, Relation, RenderedModel, RenderedSql
+from fsbuild.values import Model, ModelConfig, Moment, Pin, Project, Relation, RenderedModel, RenderedSql
 
 __all__ = ["Rendered", "evaluate_text", "render_models"]
 
@@ -57,6 +57,7 @@ class _Parsed:
     config: ModelConfig
     relation: Relation
     depends_on: tuple[str, ...]
+    pins: Mapping[str, Pin]
 
     @property
     def known(self) -> KnownNode:
@@ -135,7 +136,8 @@ def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGrap
     config, found = parse_config(raw, lambda key: _config_place(model, key) if key in told else model.place)
     problems.extend(found)
     known = KnownNode(model, config_values(config), provisional)
-    return _Parsed(model, template, raw, config, rendering.naming.relation_of(known, config), tuple(context.depends_on))
+    relation = rendering.naming.relation_of(known, config)
+    return _Parsed(model, template, raw, config, relation, tuple(context.depends_on), context.pins)
 
 
 def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGraph) -> RenderedModel | None:
@@ -158,13 +160,15 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
     if sql is None:
         return None
     depends_on = dict.fromkeys([*one.depends_on, *context.depends_on])
+    pins = {**one.pins, **context.pins}
     incremental = None
     if context.asked_incremental and one.config.materialized == "incremental":
         incremental, second = render(is_incremental=True)
         if incremental is None:
             return None
         depends_on |= second.depends_on
-    return RenderedModel(one.model, one.config, one.relation, sql, incremental, tuple(depends_on))
+        pins |= second.pins
+    return RenderedModel(one.model, one.config, one.relation, sql, incremental, tuple(depends_on), tuple(pins.values()))
 
 
 def _render(

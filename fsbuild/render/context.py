@@ -24,7 +24,7 @@ import yaml
 from fsbuild.errors import suggest
 from fsbuild.render.nodes import ProjectGraph
 from fsbuild.render.relations import DATABASE, TemplateRelation
-from fsbuild.values import Relation, Target
+from fsbuild.values import Pin, Relation, Target
 
 # The version of dbt whose names and meanings templates find here.
 DBT_VERSION = "1.10.0"
@@ -72,14 +72,17 @@ class ModelContext:
     is_incremental: bool
     told_config: dict[str, Any] = field(default_factory=dict)
     depends_on: dict[str, None] = field(default_factory=dict)
+    pins: dict[str, Pin] = field(default_factory=dict)
     asked_incremental: bool = False
     # Called with each problem that need not stop the rendering, so that one reading finds them all.
     note: Callable[[str, str | None], None] = lambda _message, _hint: None
 
     def ref(self, *names: str, **keywords: object) -> TemplateRelation:
-        """`ref('model')` or `ref('project', 'model')`."""
-        if keywords:
-            raise TemplateError(f"ref() does not support '{next(iter(keywords))}' yet")
+        """`ref('model')` or `ref('project', 'model')`; with `version=3` or `as_of='2013-02-01'`, as it was."""
+        for keyword in keywords:
+            if keyword not in ("version", "as_of"):
+                raise TemplateError(f"ref() does not support '{keyword}' yet")
+        at = _point(**keywords)
         if len(names) not in (1, 2) or not all(isinstance(name, str) for name in names):
             raise TemplateError("ref() needs the name of a model", hint="ref('stg_orders')")
         package, name = (self.names.project, *names)[-2:]
@@ -98,7 +101,16 @@ class ModelContext:
                 self.note(f"unknown model or seed '{name}'", near)
             return TemplateRelation("unknown", name)
         self.depends_on[found[0]] = None
-        return TemplateRelation.of(found[1])
+        return TemplateRelation.of(found[1] if at is None else self._pin(name, found[0], found[1], at))
+
+    def _pin(self, name: str, unique_id: str, relation: Relation, at: int | str) -> Relation:
+        """Note that a node is read as it was; return the name that stands for it then."""
+        label = f"v{at}" if isinstance(at, int) else at
+        pinned = Relation(relation.schema, f"{relation.identifier}@{label}")
+        pin = Pin(f"source.{self.names.project}.pinned.{name}@{label}", f"{name}@{label}", unique_id, pinned, at)
+        self.pins[pin.unique_id] = pin
+        self.depends_on[pin.unique_id] = None
+        return pinned
 
     def source(self, *names: str) -> TemplateRelation:
         """`source('source', 'table')`."""
@@ -133,6 +145,22 @@ class ModelContext:
         if value is None and self.is_executing:
             raise TemplateError(f"config '{key}' is required here, and is not set")
         return value
+
+
+def _point(version: object = None, as_of: object = None) -> int | str | None:
+    """Read what `ref()` says of the moment: a version, an ISO moment, or None for now."""
+    if version is not None and as_of is not None:
+        raise TemplateError("ref() takes either a version or as_of", hint="ref('stg_orders', version=3)")
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 0):
+        hint = "ref('stg_orders', version=3): 'fsbuild history' lists the versions"
+        raise TemplateError(f"ref(): version is the number of a Delta version, and not {version!r}", hint)
+    if isinstance(as_of, dt.date):
+        return as_of.isoformat()
+    if as_of is not None and not isinstance(as_of, str):
+        raise TemplateError(
+            f"ref(): as_of is a date or time, and not {as_of!r}", "ref('stg_orders', as_of='2013-02-01')"
+        )
+    return as_of if as_of is not None else version
 
 
 class Flags(dict[str, object]):

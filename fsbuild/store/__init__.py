@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fsbuild.errors import Problem, StoreError
-from fsbuild.store import changes, commits, log, upkeep, writing
+from fsbuild.store import changes, commits, travel, upkeep, writing
 from fsbuild.store.log import read_state
 from fsbuild.store.table import TablePlace
-from fsbuild.store.upkeep import FileCount
+from fsbuild.store.upkeep import Optimized, UnusedFile
 from fsbuild.values import Commit, Relation, TableRows, TableState, Write
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FileCount", "Lake", "read_state"]
+__all__ = ["Lake", "Optimized", "UnusedFile", "read_state"]
 
 # Delta's libraries decode or refuse these in a path, whatever it is encoded as.
 _UNREADABLE = re.compile(r"%[0-9a-fA-F]{2}|[\[\]|^\\\x00-\x1f\x7f]")
@@ -105,65 +105,104 @@ class Lake:
         Raises:
             NoChangesError: the log cannot tell; it says why.
         """
-        return changes.read_changes(TablePlace(uri, self.storage_options), since, until, columns)
+        return changes.read_changes(self._at(uri), since, until, columns)
 
     def changes_problem(self, uri: str, since: str, until: int) -> str | None:
         """Say why `changes` could not tell what changed, or None where it can; reads the log alone."""
-        return changes.changes_problem(TablePlace(uri, self.storage_options), since, until)
+        return changes.changes_problem(self._at(uri), since, until)
 
-    def version_at(self, uri: str, moment: dt.datetime) -> int:
-        """Tell the latest version that was committed at a moment (with a zone) or before.
+    # --- time travel -------------------------------------------------------------------------------------------------
+
+    def version_at(self, table: Relation | str, moment: dt.datetime) -> int:
+        """Find the latest version of a relation's or a place's table that was committed at a moment or before it.
 
         Raises:
-            StoreError: there is no table, or it is younger.
+            StoreError: there is no table, or none yet at that moment.
         """
-        return log.version_at(TablePlace(uri, self.storage_options), moment)
+        uri = table if isinstance(table, str) else self.uri(table)
+        return travel.version_at(self._at(uri), moment)
 
     def version_of_run(self, uri: str, run_id: str) -> int | None:
-        """Tell the version that a run's last commit made, or None where the log has none of that run's."""
-        return log.version_of_run(TablePlace(uri, self.storage_options), run_id)
+        """Find the version that a run left of a table; None where the run wrote none."""
+        return travel.version_of_run(self._at(uri), run_id)
+
+    def refuse_unknown_version(self, uri: str, version: int) -> None:
+        """Pass where a table's log has a version.
+
+        Raises:
+            StoreError: it has not.
+        """
+        travel.refuse_unknown_version(self._at(uri), version)
+
+    def last_change(self, uri: str, until: int) -> int | None:
+        """Find the latest version up to `until` whose commit changed rows."""
+        return travel.last_change(self._at(uri), until)
+
+    def committed_at(self, uri: str, version: int) -> dt.datetime:
+        """Tell when a version of a table was committed.
+
+        Raises:
+            StoreError: its log has no such version.
+        """
+        return travel.time_of(self._at(uri), version)
+
+    def state_at(self, uri: str, version: int | None = None) -> TableState | None:
+        """Read what the log of the table at a place says of its last change up to a version, as `state` does."""
+        return read_state(uri, self.storage_options, version)
 
     # --- upkeep ------------------------------------------------------------------------------------------------------
 
-    def restore(self, relation: Relation, version: int, commit: Commit) -> int:
-        """Bring back the rows and columns of an earlier version in a new one; return that.
-
-        The commit records what the earlier version was made of, in place of its own fingerprint and inputs.
+    def restore(self, uri: str, version: int, commit: Commit) -> int:
+        """Make a table what it was in a version, in one commit; return the table's version then.
 
         Raises:
-            ConflictError: the table is not at the version that the commit was made for.
-            StoreError: there is no such version, or its files have been vacuumed.
+            ConflictError: the table is not at the version that is to be replaced.
+            StoreError: the files of the version are gone.
         """
-        return upkeep.restore(self._place(relation), version, commit)
+        return upkeep.restore(self._at(uri), version, commit)
 
-    def optimize(self, relation: Relation, columns: Sequence[str], run_id: str) -> Mapping[str, Any]:
-        """Rewrite a table's files, sorted by columns (none: only small ones into larger); return Delta's metrics."""
-        return upkeep.optimize(self._place(relation), columns, run_id)
-
-    def vacuum(
-        self,
-        relation: Relation,
-        retention_hours: int | None = None,
-        *,
-        dry_run: bool = True,
-        keep_versions: Sequence[int] = (),
-    ) -> list[str]:
-        """Delete the files that no version younger than `retention_hours` reads (None: the table's own setting).
-
-        Returns their names, which is all that `dry_run` does. `keep_versions` stay readable.
+    def refuse_missing_files(self, uri: str, version: int) -> None:
+        """Pass where all files of a version are there.
 
         Raises:
-            StoreError: the hours are fewer than the table's `delta.deletedFileRetentionDuration`.
+            StoreError: some are gone.
         """
-        return upkeep.vacuum(self._place(relation), retention_hours, dry_run=dry_run, keep_versions=keep_versions)
+        upkeep.refuse_missing_files(self._at(uri), version)
 
-    def checkpoint(self, relation: Relation) -> None:
-        """Write a checkpoint, so that the table opens without reading its whole log."""
-        upkeep.checkpoint(self._place(relation))
+    def refuse_unknown_columns(self, uri: str, columns: Sequence[str]) -> None:
+        """Pass where a table has columns of these names.
 
-    def count_files(self, relation: Relation) -> FileCount:
-        """Count a table's files, and how many of them are small enough to be worth compacting."""
-        return upkeep.count_files(self._place(relation))
+        Raises:
+            StoreError: it has not.
+        """
+        upkeep.refuse_unknown_columns(self._at(uri), columns)
+
+    def optimize(self, uri: str, zorder: Sequence[str], run_id: str) -> Optimized:
+        """Put a table's rows into few large files, those together that are near in the columns `zorder`."""
+        return upkeep.optimize(self._at(uri), zorder, run_id)
+
+    def needed_versions(self, uri: str, tokens: Sequence[str]) -> list[int]:
+        """Find the versions of a table that those need who read it last in the states of these tokens."""
+        return upkeep.needed_versions(self._at(uri), tokens)
+
+    def unused_files(self, uri: str, retention_hours: int | None, kept: Sequence[int]) -> list[UnusedFile]:
+        """List the files that no kept version needs, and that have been unused for longer than the retention.
+
+        Raises:
+            StoreError: the retention is shorter than the table's own.
+        """
+        return upkeep.unused_files(self._at(uri), retention_hours, kept)
+
+    def vacuum(self, uri: str, retention_hours: int | None, kept: Sequence[int], run_id: str) -> None:
+        """Delete what `unused_files` lists.
+
+        Raises:
+            StoreError: the retention is shorter than the table's own.
+        """
+        upkeep.vacuum(self._at(uri), retention_hours, kept, run_id)
 
     def _place(self, relation: Relation) -> TablePlace:
-        return TablePlace(self.uri(relation), self.storage_options)
+        return self._at(self.uri(relation))
+
+    def _at(self, uri: str) -> TablePlace:
+        return TablePlace(uri, self.storage_options)

@@ -6,7 +6,6 @@ thousands of them.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 import re
@@ -45,11 +44,11 @@ def read_state(uri: str, storage_options: Mapping[str, str] | None = None, at: i
             continue
         version = number if version is None else version
         properties = properties or info.get(f"{PREFIX}properties")
-        if _changes_data(info):
-            token = token or _token(number, info)
+        if changes_data(info):
+            token = token or token_of_info(number, info)
         if record is None and f"{PREFIX}fingerprint" in info:
             record = info
-        if record is None and _changes_data(info):
+        if record is None and changes_data(info):
             changed_by = changed_by or str(info.get("operation", "an unknown operation"))
         if record is not None and token is not None:
             break
@@ -66,33 +65,6 @@ def read_state(uri: str, storage_options: Mapping[str, str] | None = None, at: i
         extra={key: str(value) for key, value in said.items() if key not in KNOWN},
         properties=None if properties is None else json.loads(properties),
     )
-
-
-def version_at(place: TablePlace, moment: dt.datetime) -> int:
-    """Tell the latest version that was committed at a moment or before.
-
-    Raises:
-        StoreError: there is no table, or it is younger.
-    """
-    first: tuple[int, int] | None = None
-    for version, info in commits(place):
-        committed_ms = _committed_ms(info)
-        if committed_ms is not None and committed_ms <= moment.timestamp() * 1000:
-            return version
-        first = (version, committed_ms) if committed_ms is not None else first
-    if first is None:
-        raise place.is_missing()
-    since = dt.datetime.fromtimestamp(first[1] / 1000, dt.UTC).isoformat(sep=" ", timespec="milliseconds")
-    message = f"{place.uri} goes back to {since} (version {first[0]}), not to {moment.isoformat(sep=' ')}"
-    raise StoreError(Problem(message, hint="choose a later moment"))
-
-
-def version_of_run(place: TablePlace, run_id: str) -> int | None:
-    """Tell the version that a run's last commit made, or None where its log has none of that run's."""
-    for version, info in commits(place):
-        if info.get(f"{PREFIX}run_id") == run_id:
-            return version
-    return None
 
 
 def commits(place: TablePlace) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -146,15 +118,16 @@ def actions(place: TablePlace, version: int) -> list[dict[str, Any]] | None:
 
 def token_of(version: int, said: list[dict[str, Any]]) -> str:
     """Identify a version by what its commit says."""
-    return _token(version, next((action["commitInfo"] for action in said if action.get("commitInfo")), {}))
+    return token_of_info(version, next((action["commitInfo"] for action in said if action.get("commitInfo")), {}))
 
 
-def _token(version: int, info: Mapping[str, Any]) -> str:
+def token_of_info(version: int, info: Mapping[str, Any]) -> str:
     """A version and the moment of its commit: another table that is made in the same place has another moment."""
     return f"{version}@{info.get('timestamp', '')}"
 
 
-def _changes_data(info: Mapping[str, Any]) -> bool:
+def changes_data(info: Mapping[str, Any]) -> bool:
+    """Whether a commit changed rows, and not only how they are stored or described."""
     return info.get("operation") not in _WITHOUT_DATA_CHANGE and info.get(f"{PREFIX}data_change") != "false"
 
 
