@@ -106,8 +106,19 @@ class Project:
         fail_fast: bool = False,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
-        """Load seeds and run models; every check is a result, and gates what it checks."""
+        """Load seeds, run models and snapshots; every check is a result, and gates what it checks."""
         return self._execute("build", select, exclude, RunOptions(full_refresh, fail_fast), on_event)
+
+    def snapshot(
+        self,
+        *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        fail_fast: bool = False,
+        on_event: Callable[[Event], None] = _ignore,
+    ) -> RunResult:
+        """Run snapshots, and load the seeds that they read where those are missing or changed."""
+        return self._execute("snapshot", select, exclude, RunOptions(fail_fast=fail_fast), on_event)
 
     def seed(
         self,
@@ -147,7 +158,7 @@ class Project:
         select: Selectors = (),
         exclude: Selectors = (),
         full_refresh: bool = False,
-        command: Literal["run", "build", "seed"] = "run",
+        command: Literal["run", "build", "seed", "snapshot"] = "run",
     ) -> Plan:
         """Say for each node what a command would do with it, and why."""
         draft = self._draft(command, RunOptions(full_refresh))

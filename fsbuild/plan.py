@@ -128,18 +128,20 @@ class _Planner:
         if state is None:
             return Step(unique_id, "create", "there is no table yet", fingerprint)
         rebuild = _rebuild_reason(model, state, fingerprint, full_refresh=unique_id in self.refreshed)
-        is_increment = config.materialized == "incremental"
-        if rebuild is not None and not (is_increment and config.full_refresh is False):
+        is_increment = config.materialized in ("incremental", "snapshot")
+        kept = "full_refresh is false" if is_increment and config.full_refresh is False else None
+        kept = "a snapshot's history is kept" if config.materialized == "snapshot" else kept
+        if rebuild is not None and kept is None:
             return Step(unique_id, "replace", rebuild, fingerprint)
         if rebuild is not None:
-            due: str | None = f"{rebuild}, but full_refresh is false"
+            due: str | None = f"{rebuild}, but {kept}"
             is_conditional = False
         else:
             due, is_conditional = self._due_reason(model, state, fingerprint)
         if due is None:
             return self._kept(unique_id, checks, state, fingerprint, "nothing that it reads has changed")
         has_new_checks = self._has_new_checks(fingerprint, state)
-        if is_increment and config.strategy == "auto":
+        if config.materialized == "incremental" and config.strategy == "auto":
             return self._auto_step(model, state, Step(unique_id, "increment", due, fingerprint, is_conditional))
         action: Action = "increment" if is_increment else "replace"
         return Step(unique_id, action, due, fingerprint, is_conditional, has_new_checks)
@@ -220,10 +222,22 @@ class _Planner:
             Problem(
                 f"'{situation.names[unique_id]}' reads '{situation.names[name]}', which is neither built nor selected",
                 situation.models[unique_id].rendered.model.place,
-                hint=f"select its parents too: --select +{situation.names[unique_id]}",
+                hint=self._missing_hint(unique_id, name),
             )
             for name in missing
         ]
+
+    def _missing_hint(self, unique_id: str, missing: str) -> str:
+        """Say how a missing input is made: `run` and `snapshot` leave out what is the other's."""
+        models, shown = self.situation.models, self.situation.names[unique_id]
+        reader, parent = (
+            models[name].snapshot is not None if name in models else None for name in (unique_id, missing)
+        )
+        if parent is None or reader == parent:
+            return f"select its parents too: --select +{shown}"
+        command = "snapshot" if parent else "run"
+        missing_shown = self.situation.names[missing]
+        return f"fsbuild {command} --select {missing_shown}, or both together: fsbuild build --select +{shown}"
 
     def _fingerprint(self, model: CompiledModel) -> str:
         """Identify a model's definition, those of the models that it reads, and its increments' SQL.

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from fsbuild.compile.binding import Binder, bind_sql
 from fsbuild.compile.columns import column_problems, increment_problems
 from fsbuild.compile.reads import Reads
+from fsbuild.compile.snapshots import place_problem, read_snapshot, snapshot_columns
 from fsbuild.compile.text import fingerprint, select_stored, strip, text_fingerprint, tokenize, volatile_calls
 from fsbuild.errors import BindError, CompileError, Problem
 from fsbuild.lineage import Input, trace_lineage
-from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel
+from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel, Snapshot
 
 __all__ = ["Binder", "KnownRelation", "compile_models", "compile_seed"]
 
-_TABLES = ("table", "incremental")
+_TABLES = ("table", "incremental", "snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class _Bound:
     columns: tuple[ColumnType, ...]
     full: tuple[BoundColumn, ...]
     increment: tuple[BoundColumn, ...] | None
+    snapshot: Snapshot | None = None
 
     @property
     def is_table(self) -> bool:
@@ -104,7 +106,13 @@ def _bind_model(model: RenderedModel, binder: Binder, compiled: str, problems: l
         full = binder.columns_of(f"SELECT * FROM (\n{strip(model.sql.text, tokenize(model.sql.text))}\n)")
     columns = tuple(ColumnType(c.name, (c.stored_type or c.type) if is_table else c.type) for c in full)
     found = list(column_problems(model, full)) if is_table else []
+    if (misplaced := place_problem(model)) is not None:
+        found.append(misplaced)
     problems.extend(found)
+    snapshot = None
+    if model.config.materialized == "snapshot" and not found:
+        snapshot = read_snapshot(model, full, binder, problems)
+        columns += snapshot_columns(snapshot) if snapshot else ()
     increment = None
     if model.incremental_sql is not None and not found:
         # An increment also reads its own table.
@@ -112,7 +120,7 @@ def _bind_model(model: RenderedModel, binder: Binder, compiled: str, problems: l
         increment = bind_sql(model.incremental_sql, model, binder, compiled, problems)
         binder.undeclare(model.relation)
         problems.extend(increment_problems(model, columns, increment) if increment else ())
-    return None if _has_duplicates(full) else _Bound(model, columns, full, increment)
+    return None if _has_duplicates(full) else _Bound(model, columns, full, increment, snapshot)
 
 
 def _declare(bound: _Bound, binder: Binder) -> None:
@@ -142,7 +150,8 @@ def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]
         if increment is not None and bound.increment is not None
         else None,
         fingerprint=fingerprint(bound.model, bound.columns, tokens),
-        lineage=trace_lineage(query, inputs, bound.columns),
+        lineage=trace_lineage(query, inputs, bound.columns[: len(bound.full)]),
         volatile=volatile_calls(tokens, volatile),
         increment_fingerprint=text_fingerprint(increment),
+        snapshot=bound.snapshot,
     )

@@ -14,6 +14,13 @@ from fsbuild.errors import ConflictError
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings
 from fsbuild.execute.keys import refuse_bad_keys
+from fsbuild.execute.snapshots import (
+    OPEN_END,
+    Snapshotting,
+    changed_rows,
+    first_rows,
+    stage_source,
+)
 from fsbuild.execute.strategies import Appending, Maintaining, Merging, Overwriting, Strategy, Target
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
 from fsbuild.values import (
@@ -26,6 +33,7 @@ from fsbuild.values import (
     Overwrite,
     Relation,
     Seed,
+    Snapshot,
     StagedRows,
     Status,
     Step,
@@ -105,6 +113,7 @@ class Execution:
                 inputs=state.inputs,
                 expected_version=state.version,
                 rows=0,
+                extra=state.extra,
             )
             version = self.tools.lake.record(self.bindings.relation(step.unique_id), commit)
             self.bindings.remember(step.unique_id, version, keep=False)
@@ -142,6 +151,8 @@ class Execution:
             event_time=config.event_time,
             has_new_checks=step.has_new_checks,
         )
+        if model.snapshot is not None:
+            return self._publish_snapshot(model, model.snapshot, load, node)
         if step.action != "increment":
             return self._publish(load, node)
         self.bindings.bind_present(unique_id)
@@ -158,6 +169,26 @@ class Execution:
             self.bindings.remember(unique_id, version, keep=False)
             return replace(node, status="success", rows=0, version=version)
         return self._publish(replace(load, sql=maintenance.recompute, strategy="auto", affected=maintenance.key), node)
+
+    def _publish_snapshot(self, model: CompiledModel, snapshot: Snapshot, load: _Load, node: NodeResult) -> NodeResult:
+        """Publish the rows of a snapshot that begin and end; all of them where there is no table yet."""
+        warehouse, unique_id = self.tools.warehouse, model.unique_id
+        load = replace(
+            load, commit=replace(load.commit, extra={OPEN_END: snapshot.open_end} if snapshot.open_end else {})
+        )
+        source = stage_source(model, warehouse)
+        try:
+            state = self.work.states.get(unique_id)
+            if state is None:
+                return self._publish(replace(load, sql=first_rows(model)), node)
+            present = warehouse.columns(f"SELECT * FROM {self.bindings.bind_present(unique_id)}")
+            columns = warehouse.columns(f"SELECT * FROM {source}")
+            sql = changed_rows(model, present, columns, state.extra.get(OPEN_END, ""))
+            scd_id, *key = _as_written((snapshot.names["dbt_scd_id"], *snapshot.key), (*present, *columns))
+            load = replace(load, sql=sql, strategy="snapshot", key=(scd_id,), affected=tuple(key), present=present)
+            return self._publish(load, node)
+        finally:
+            warehouse.drop(source)
 
     def _commit(
         self,
@@ -191,7 +222,7 @@ class Execution:
             refuse_bad_keys(warehouse.rows, whole if load.strategy in ("append", "auto") else str(staged), load.key)
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
-            key = load.key or key_of(unique_id, self.work)
+            key = key_of(unique_id, self.work) if load.strategy == "snapshot" or not load.key else load.key
             rows = self._staged_rows(whole if load.has_new_checks else str(staged), columns, key, whole=whole)
             results = self._check(unique_id, rows)
         status = _verdict(results, "success", "error")
@@ -216,6 +247,8 @@ class Execution:
         target = Target(load.unique_id, self.bindings.relation(load.unique_id), columns, load.key)
         if load.strategy == "auto":
             return Maintaining(target, load.affected, self.tools.warehouse)
+        if load.strategy == "snapshot":
+            return Snapshotting(target, self.tools.warehouse, load.present, load.affected)
         if load.strategy == "merge":
             return Merging(target, self.tools.warehouse)
         return Appending(target) if load.strategy == "append" else Overwriting(target)
@@ -271,14 +304,17 @@ class _Load:
     commit: Commit
     strategy: str = "overwrite"
     key: tuple[str, ...] = ()
+    # The key whose values the rows are about, where that is not `key`.
     affected: tuple[str, ...] = ()
+    # The columns of a snapshot's table as it is.
+    present: tuple[ColumnType, ...] = ()
     event_time: str | None = None
     has_new_checks: bool = False
 
 
 def _as_written(names: Sequence[str], columns: Sequence[ColumnType]) -> tuple[str, ...]:
     """Name columns as the table does: the engine ignores the case of a name, and Delta does not."""
-    written = {column.name.lower(): column.name for column in columns}
+    written = {column.name.lower(): column.name for column in reversed(columns)}
     return tuple(written[name.lower()] for name in names)
 
 
