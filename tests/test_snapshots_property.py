@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -108,9 +109,10 @@ def project_of(case: Case) -> dict[str, str]:
         f"select id::integer as id, plan::varchar as plan, changed_at::{case.time_type} as changed_at "
         "from {{ ref('source') }}"
     )
+    types = "{column_types: {plan: varchar, changed_at: timestamp}}"
     return {
         "fsbuild_project.yml": "name: shop\n",
-        "seeds/source.yml": "seeds:\n  - name: source\n    config: {column_types: {plan: varchar, changed_at: timestamp}}\n",
+        "seeds/source.yml": f"seeds:\n  - name: source\n    config: {types}\n",
         "snapshots/history.sql": f"{{{{ config({config}) }}}}\n{query}\n",
     }
 
@@ -145,13 +147,9 @@ def test_a_history_is_the_oracles_after_every_run(case: Case) -> None:
 
             assert result.is_success, [node.problems for node in result.results]
             found = read_delta(root, "history")
+            times = ("dbt_updated_at", "dbt_valid_from", "dbt_valid_to")
             spans = Counter(
-                (
-                    row["id"],
-                    row["plan"],
-                    *(as_time(row[f"dbt_{name}"]) for name in ("updated_at", "valid_from", "valid_to")),
-                )
-                + (row.get("dbt_is_deleted", "False"),)
+                (row["id"], row["plan"], *(as_time(row[name]) for name in times), row.get("dbt_is_deleted", "False"))
                 for row in found
             )
             assert spans == Counter(
@@ -170,5 +168,5 @@ def assert_is_history(found: list[dict[str, object]], open_end: dt.datetime | No
             (as_time(row["dbt_valid_from"]), as_time(row["dbt_valid_to"]) or NEVER) for row in found if row["id"] == key
         )
         assert all(begin <= end for begin, end in spans)  # type: ignore[operator]
-        assert all(one[1] <= other[0] for one, other in zip(spans, spans[1:], strict=False))  # type: ignore[operator]
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))  # type: ignore[operator]
         assert sum(as_time(row["dbt_valid_to"]) == open_end for row in found if row["id"] == key) <= 1

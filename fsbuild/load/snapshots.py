@@ -84,7 +84,8 @@ def _declared(reading: Reading, name: str, section: Section) -> SnapshotQuery | 
     relation, place = section.get("relation"), section.place_of("relation")
     if not isinstance(relation, str) or not _RELATION.fullmatch(relation):
         hint = "write relation: ref('model') or relation: source('source', 'table')"
-        reading.problems.append(Problem(f"relation {relation!r} of snapshot '{name}' is neither", place, hint=hint))
+        message = f"relation {relation!r} of snapshot '{name}' is no ref() and no source()"
+        reading.problems.append(Problem(message, place, hint=hint))
         return None
     return SnapshotQuery(
         name,
