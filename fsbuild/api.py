@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fsbuild.errors import Place, Problem, UsageError, suggest
 from fsbuild.load import Overrides, find_root
@@ -38,7 +38,7 @@ from fsbuild.pipeline import (
     work_on,
     write_compiled,
 )
-from fsbuild.values import Event, GraphNode, Model, Moment, Plan, RunResult, Seed, Source
+from fsbuild.values import Event, GraphNode, Model, Moment, Plan, ResourceType, RunResult, Seed, Source
 from fsbuild.version import __version__
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class Project:
                 ("lake", project.target.lake),
                 ("schema", project.target.schema),
                 ("threads", project.target.threads),
-                ("nodes", ", ".join(f"{kinds.count(kind)} {kind}s" for kind in ("model", "seed", "source"))),
+                ("nodes", ", ".join(f"{kinds.count(kind)} {kind}s" for kind in get_args(ResourceType))),
                 ("tables built", len(lake.states)),
                 ("SQL", "every model binds"),
             ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -356,7 +357,7 @@ def test_folders_of_snapshots_are_configured_in_the_project_file(make_project: M
     ],
 )
 def test_a_wrong_configuration_is_a_problem_at_its_place(
-    make_project: Make, config: Mapping[str, object], message: str
+    make_project: Make, config: dict[str, Any], message: str
 ) -> None:
     root = make_project(shop(**config))
 
@@ -400,3 +401,33 @@ def test_a_snapshot_that_is_written_wrongly_is_a_problem(make_project: Make, fil
         Project(make_project(files)).compile()
 
     assert message in str(raised.value)
+
+
+def checked(check: str) -> dict[str, str]:
+    return {"snapshots/history.yml": f"snapshots:\n  - name: history\n    columns:\n      - {check}\n"}
+
+
+def test_the_checks_of_a_snapshot_gate_it(make_project: Make) -> None:
+    root = make_project({**shop(), **checked("{name: plan, data_tests: [{accepted_values: {values: [free]}}]}")})
+    assert snapshot(root, 6).is_success
+    write_files(root, {"seeds/customers.csv": TUESDAY})
+
+    result = snapshot(root, 7)
+
+    assert [node.message for node in result.results if node.status == "error"] == [
+        "its checks failed; nothing was published"
+    ]
+    assert len(read_delta(root, "history")) == 2
+
+
+def test_a_new_check_looks_at_the_whole_history(make_project: Make) -> None:
+    root = make_project(shop())
+    snapshot(root, 6)
+    write_files(root, {"seeds/customers.csv": TUESDAY, **checked("{name: dbt_scd_id, data_tests: [unique, not_null]}")})
+
+    result = snapshot(root, 7)
+
+    assert result.is_success
+    (node,) = (node for node in result.results if node.name == "history")
+    assert [check.rows for check in node.checks] == [4, 4]
+    assert Project(root).test(select="history").is_success
