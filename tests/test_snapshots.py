@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -431,3 +432,13 @@ def test_a_new_check_looks_at_the_whole_history(make_project: Make) -> None:
     (node,) = (node for node in result.results if node.name == "history")
     assert [check.rows for check in node.checks] == [4, 4]
     assert Project(root).test(select="history").is_success
+
+
+def test_the_lineage_of_a_snapshot_has_the_columns_of_its_history(make_project: Make) -> None:
+    root = make_project(shop())
+    Project(root).compile()
+
+    (model,) = json.loads((root / "target/lineage.json").read_text(encoding="utf-8"))["models"]
+
+    made_of = {(edge["column"], edge["input_column"]) for edge in model["edges"]}
+    assert {("dbt_valid_to", "changed_at"), ("dbt_scd_id", "id"), ("city", "city")} <= made_of

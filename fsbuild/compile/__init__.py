@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fsbuild.compile.binding import Binder, bind_sql
 from fsbuild.compile.columns import column_problems, increment_problems
 from fsbuild.compile.reads import Reads
-from fsbuild.compile.snapshots import place_problem, read_snapshot, snapshot_columns
+from fsbuild.compile.snapshots import place_problem, read_snapshot, snapshot_columns, snapshot_lineage
 from fsbuild.compile.text import fingerprint, select_stored, strip, text_fingerprint, tokenize, volatile_calls
 from fsbuild.errors import BindError, CompileError, Problem
 from fsbuild.lineage import Input, trace_lineage
@@ -142,6 +142,7 @@ def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]
     text, tokens = bound.model.sql.text, tokenize(bound.model.sql.text)
     increment = bound.model.incremental_sql.text if bound.model.incremental_sql else None
     query = strip(text, tokens)
+    lineage = trace_lineage(query, inputs, bound.columns[: len(bound.full)])
     return CompiledModel(
         rendered=bound.model,
         columns=bound.columns,
@@ -150,7 +151,7 @@ def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]
         if increment is not None and bound.increment is not None
         else None,
         fingerprint=fingerprint(bound.model, bound.columns, tokens),
-        lineage=trace_lineage(query, inputs, bound.columns[: len(bound.full)]),
+        lineage=snapshot_lineage(bound.snapshot, lineage) if bound.snapshot else lineage,
         volatile=volatile_calls(tokens, volatile),
         increment_fingerprint=text_fingerprint(increment),
         snapshot=bound.snapshot,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fsbuild.compile.binding import Binder
 from fsbuild.compile.text import tokenize, volatile_calls
 from fsbuild.errors import BindError, Place, Problem, suggest
-from fsbuild.values import BoundColumn, ColumnType, RenderedModel, Snapshot
+from fsbuild.values import BoundColumn, ColumnEdge, ColumnType, Lineage, RenderedModel, Snapshot
 
 # The columns that a snapshot adds to those of its query.
 SCD_ID, UPDATED_AT, VALID_FROM, VALID_TO, IS_DELETED = META_NAMES = (
@@ -77,6 +77,19 @@ def snapshot_columns(snapshot: Snapshot) -> tuple[ColumnType, ...]:
     """
     types = {SCD_ID: "VARCHAR", IS_DELETED: "VARCHAR"}
     return tuple(ColumnType(name, types.get(key, snapshot.time_type)) for key, name in snapshot.added.items())
+
+
+def snapshot_lineage(snapshot: Snapshot, lineage: Lineage) -> Lineage:
+    """Add to the lineage of a snapshot's query what the columns of the history are made of."""
+    time = (snapshot.updated_at,) if snapshot.updated_at else ()
+    made_of = {SCD_ID: (*snapshot.key, *time), UPDATED_AT: time, VALID_FROM: time, VALID_TO: time}
+    edges = [
+        ColumnEdge(snapshot.names[key], edge.input_id, edge.input_column, "transformed")
+        for key, columns in made_of.items()
+        for edge in lineage.edges
+        if edge.column in columns
+    ]
+    return replace(lineage, edges=(*lineage.edges, *dict.fromkeys(edges)))
 
 
 @dataclass(frozen=True, slots=True)
