@@ -442,3 +442,25 @@ def test_the_lineage_of_a_snapshot_has_the_columns_of_its_history(make_project: 
 
     made_of = {(edge["column"], edge["input_column"]) for edge in model["edges"]}
     assert {("dbt_valid_to", "changed_at"), ("dbt_scd_id", "id"), ("city", "city")} <= made_of
+
+
+def test_times_with_a_zone_and_names_in_other_cases_go_on(make_project: Make) -> None:
+    zoned = "select {id}, plan, timezone('UTC', changed_at) as changed_at from {{{{ ref('customers') }}}}"
+    root = make_project(shop(zoned.format(id="id"), hard_deletes="invalidate"))
+    snapshot(root, 6)
+    write_files(root, shop(zoned.format(id="id as ID"), TUESDAY, unique_key="Id", hard_deletes="invalidate"))
+    snapshot(root, 7)
+    write_files(root, {"seeds/customers.csv": DELETED})
+
+    result = snapshot(root, 10)
+
+    assert result.is_success, errors(result)
+    assert rows(root, *SPANS) == sorted(
+        [
+            (1, "free", at(6, 8).replace(tzinfo=dt.UTC), at(7, 8).replace(tzinfo=dt.UTC)),
+            (1, "paid", at(7, 8).replace(tzinfo=dt.UTC), at(10).replace(tzinfo=dt.UTC)),
+            (2, "free", at(6, 9).replace(tzinfo=dt.UTC), None),
+            (3, "free", at(7, 10).replace(tzinfo=dt.UTC), at(10).replace(tzinfo=dt.UTC)),
+        ],
+        key=repr,
+    )
