@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fsbuild.errors import Place, Problem, UsageError
 from fsbuild.load import Overrides, find_root
@@ -51,7 +51,7 @@ from fsbuild.pipeline import (
     work_on,
     write_compiled,
 )
-from fsbuild.values import Event, GraphNode, Model, Moment, Plan, Relation, RunResult, Seed, Source
+from fsbuild.values import Event, GraphNode, Model, Moment, Plan, Relation, ResourceType, RunResult, Seed, Source
 from fsbuild.version import __version__
 
 if TYPE_CHECKING:
@@ -121,8 +121,19 @@ class Project:
         fail_fast: bool = False,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
-        """Load seeds and run models; every check is a result, and gates what it checks."""
+        """Load seeds, run models and snapshots; every check is a result, and gates what it checks."""
         return self._execute("build", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
+
+    def snapshot(
+        self,
+        *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        fail_fast: bool = False,
+        on_event: Callable[[Event], None] = _ignore,
+    ) -> RunResult:
+        """Run snapshots, and load the seeds that they read where those are missing or changed."""
+        return self._execute("snapshot", _choosing(select, exclude), RunOptions(fail_fast=fail_fast), on_event)
 
     def seed(
         self,
@@ -181,7 +192,7 @@ class Project:
         select: Selectors = (),
         exclude: Selectors = (),
         full_refresh: bool = False,
-        command: Literal["run", "build", "seed"] = "run",
+        command: Literal["run", "build", "seed", "snapshot"] = "run",
     ) -> Plan:
         """Say for each node what a command would do with it, and why."""
         draft = self._draft(command, RunOptions(full_refresh))
@@ -353,7 +364,7 @@ class Project:
                 ("lake", project.target.lake),
                 ("schema", project.target.schema),
                 ("threads", project.target.threads),
-                ("nodes", ", ".join(f"{kinds.count(kind)} {kind}s" for kind in ("model", "seed", "source"))),
+                ("nodes", ", ".join(f"{kinds.count(kind)} {kind}s" for kind in get_args(ResourceType))),
                 ("tables built", len(lake.states)),
                 ("SQL", "every model binds"),
             ),

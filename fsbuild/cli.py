@@ -303,13 +303,29 @@ def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: b
 @run_options
 @common_options
 def build(common: Common, selection: Selection, options: RunOptions) -> int:
-    """Load seeds, run models and report every check as a result.
+    """Load seeds, run models and snapshots, and report every check as a result.
 
     \b
     Example:
       fsbuild build --select staging+
     """
     return _run("build", common, **selection, **options)
+
+
+@cli.command()
+@selection_options
+@click.option("-x", "--fail-fast", is_flag=True, help="Start nothing new after the first failure.")
+@common_options
+def snapshot(common: Common, selection: Selection, *, fail_fast: bool) -> int:
+    """Run snapshots: rows that changed since the last time get a successor, and none is lost.
+
+    `run` leaves snapshots out, as in dbt; `build` runs them with the models.
+
+    \b
+    Example:
+      fsbuild snapshot --select customers_history
+    """
+    return _run("snapshot", common, **selection, fail_fast=fail_fast)
 
 
 @cli.command()
@@ -407,7 +423,10 @@ def compile_command(common: Common, selection: Selection) -> int:
 @cli.command()
 @selection_options
 @click.option(
-    "--resource-type", type=click.Choice(["model", "seed", "source"]), multiple=True, help="Only nodes of this type."
+    "--resource-type",
+    type=click.Choice(["model", "snapshot", "seed", "source"]),
+    multiple=True,
+    help="Only nodes of this type.",
 )
 @click.option("--output", type=click.Choice(["name", "path", "json"]), default="name", help="What to print of each.")
 @common_options

@@ -18,12 +18,18 @@ from fsbuild.values import ModelConfig
 WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns"})
 _FOLDER_NAME = re.compile(r"\w[\w.-]*")
 _ADDED = frozenset({"tags"})
-_MERGED = frozenset({"meta", "column_types"})
+_MERGED = frozenset({"meta", "column_types", "snapshot_meta_column_names"})
+# Keys that dbt gave up, with what takes their place.
+_FORMER = {
+    "target_schema": "write schema='…'; it is appended to the target's schema",
+    "target_database": "leave it out: there is one lake",
+    "invalidate_hard_deletes": "write hard_deletes='invalidate'",
+}
 _KINDS: Mapping[Any, tuple[Any, str]] = {
     bool: (bool, "true or false"),
     str: (str | int | float, "a text"),
 }
-_FIELDS = {field.name: field for field in dataclasses.fields(ModelConfig)}
+_FIELDS = {field.metadata.get("key", field.name): field for field in dataclasses.fields(ModelConfig)}
 _TYPES = get_type_hints(ModelConfig)
 
 
@@ -42,7 +48,8 @@ def key_problem(key: str, place: Place) -> Problem | None:
     """Say what is wrong with a configuration key, or None."""
     if is_config_key(key):
         return None
-    return Problem(f"unknown config '{key}'", place, hint=suggest(key.removeprefix("+"), _FIELDS))
+    name = key.removeprefix("+")
+    return Problem(f"unknown config '{key}'", place, hint=_FORMER.get(name) or suggest(name, _FIELDS))
 
 
 def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -76,7 +83,7 @@ def parse_config(raw: Mapping[str, Any], place_of: Callable[[str], Place]) -> tu
             problems.append(unknown)
             continue
         try:
-            values[key] = _parse_value(key, value)
+            values[_FIELDS[key].name] = _parse_value(key, value)
         except ValueError as exc:
             problems.append(Problem(f"config '{key}' is {value!r}, {exc}", place_of(key)))
     return ModelConfig(**values), tuple(problems)
@@ -96,7 +103,7 @@ def table_properties(config: ModelConfig) -> dict[str, str]:
 
 
 def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anything
-    parsed = _coerce(value, _TYPES[key])
+    parsed = _coerce(value, _TYPES[_FIELDS[key].name])
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
         raise ValueError("not one character that can stand between fields")
     if key in ("schema", "alias") and not is_folder_name(parsed):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fsbuild.values import CompiledModel, Project
 
-_SHAPES = {"source": ("[(", ")]"), "seed": ("[/", "/]"), "model": ("[", "]")}
+_SHAPES = {"source": ("[(", ")]"), "seed": ("[/", "/]"), "model": ("[", "]"), "snapshot": ("([", "])")}
 
 
 def write_lineage(models: Iterable[CompiledModel], project: Project) -> None:

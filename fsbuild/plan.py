@@ -15,7 +15,18 @@ from typing import Literal
 from fsbuild.config import table_properties
 from fsbuild.errors import Problem, UsageError
 from fsbuild.evolution import Evolution, evolve
-from fsbuild.values import Action, Check, ColumnType, CompiledModel, Maintenance, Plan, Seed, Step, TableState
+from fsbuild.values import (
+    Action,
+    Check,
+    ColumnType,
+    CompiledModel,
+    Maintenance,
+    ModelConfig,
+    Plan,
+    Seed,
+    Step,
+    TableState,
+)
 
 INLINED = frozenset({"view", "ephemeral"})
 # When rows are checked: never (dbt's `run`), when they or their checks change, or in every run (`build`).
@@ -136,9 +147,9 @@ class _Planner:
     def _table_step(self, model: CompiledModel, state: TableState, fingerprint: str) -> Step:
         """Decide about a table that is there."""
         unique_id, config = model.unique_id, model.rendered.config
-        is_increment = config.materialized == "incremental"
+        is_increment = config.materialized in ("incremental", "snapshot")
         rebuild = _rebuild_reason(model, state, fingerprint, full_refresh=unique_id in self.refreshed)
-        evolution = _evolution(model, state) if is_increment else None
+        evolution = _evolution(model, state) if config.materialized == "incremental" else None
         columns = evolution.columns if evolution is not None else ()
         due: str | None = None
         is_conditional = False
@@ -147,10 +158,10 @@ class _Planner:
             if evolution.refusal is not None:
                 due = f"its columns changed ({evolution.change}), and {evolution.refusal}"
                 return Step(unique_id, "refuse", due, fingerprint)
-        elif rebuild is not None and not (is_increment and config.full_refresh is False):
+        elif rebuild is not None and not (kept_by := _never_rebuilt(config)):
             return Step(unique_id, "replace", rebuild, fingerprint)
         elif rebuild is not None:
-            due = f"{rebuild}, but full_refresh is false"
+            due = f"{rebuild}, but {kept_by}"
         else:
             due, is_conditional = self._due_reason(model, state, fingerprint)
         if due is None:
@@ -162,7 +173,7 @@ class _Planner:
         action: Action = "increment" if is_increment else "replace"
         has_new_checks = self._has_new_checks(fingerprint, state)
         step = Step(unique_id, action, due, fingerprint, is_conditional, has_new_checks, columns)
-        return self._auto_step(model, state, step) if is_increment and config.strategy == "auto" else step
+        return self._auto_step(model, state, step) if model.maintenance is not None else step
 
     def _auto_step(self, model: CompiledModel, state: TableState, step: Step) -> Step:
         """Run an increment in full where that it equals a full refresh is not proven, and say why."""
@@ -240,10 +251,22 @@ class _Planner:
             Problem(
                 f"'{situation.names[unique_id]}' reads '{situation.names[name]}', which is neither built nor selected",
                 situation.models[unique_id].rendered.model.place,
-                hint=f"select its parents too: --select +{situation.names[unique_id]}",
+                hint=self._missing_hint(unique_id, name),
             )
             for name in missing
         ]
+
+    def _missing_hint(self, unique_id: str, missing: str) -> str:
+        """Say how a missing input is made: `run` and `snapshot` leave out what is the other's."""
+        models, shown = self.situation.models, self.situation.names[unique_id]
+        reader, parent = (
+            models[name].snapshot is not None if name in models else None for name in (unique_id, missing)
+        )
+        if parent is None or reader == parent:
+            return f"select its parents too: --select +{shown}"
+        command = "snapshot" if parent else "run"
+        missing_shown = self.situation.names[missing]
+        return f"fsbuild {command} --select {missing_shown}, or both together: fsbuild build --select +{shown}"
 
     def _fingerprint(self, model: CompiledModel) -> str:
         """Identify a model's definition, those of the models that it reads, and its increments' SQL.
@@ -293,6 +316,13 @@ def _rebuild_reason(model: CompiledModel, state: TableState, fingerprint: str, *
         is_own = _part(fingerprint, 0) != _part(state.fingerprint, 0)
         return _REDEFINED if is_own else "a model that it reads was redefined"
     return None
+
+
+def _never_rebuilt(config: ModelConfig) -> str | None:
+    """Why a table is never computed from nothing, or None."""
+    if config.materialized == "snapshot":
+        return "a snapshot's history is kept"
+    return "full_refresh is false" if config.materialized == "incremental" and config.full_refresh is False else None
 
 
 def _evolution(model: CompiledModel, state: TableState) -> Evolution | None:

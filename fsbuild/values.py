@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-ResourceType = Literal["model", "seed", "source"]
+ResourceType = Literal["model", "snapshot", "seed", "source"]
 Severity = Literal["error", "warn"]
 Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "describe", "keep", "refuse"]
 SchemaChange = Literal["fail", "append_new_columns", "sync_all_columns"]
@@ -133,8 +133,9 @@ class ModelConfig:
     The fields are the keys that a user may write; `config.py` parses them and the reference page lists them.
     """
 
-    materialized: Literal["table", "view", "ephemeral", "incremental"] = field(
-        default="view", metadata={"doc": "how the result is kept: a Delta table, inlined SQL, or increments"}
+    materialized: Literal["table", "view", "ephemeral", "incremental", "snapshot"] = field(
+        default="view",
+        metadata={"doc": "how the result is kept: a Delta table, inlined SQL, increments, or a history (`snapshot`)"},
     )
     incremental_strategy: Strategy | None = field(
         default=None,
@@ -179,6 +180,28 @@ class ModelConfig:
     partition_by: tuple[str, ...] = field(
         default=(), metadata={"doc": "columns whose values split the table into folders"}
     )
+    snapshot_strategy: Literal["timestamp", "check"] | None = field(
+        default=None,
+        metadata={
+            "key": "strategy",
+            "doc": "snapshots: a row is new when its `updated_at` is newer, or by `check_cols`",
+        },
+    )
+    updated_at: str | None = field(
+        default=None, metadata={"doc": "snapshots: the column that says when a row became what it is"}
+    )
+    check_cols: tuple[str, ...] = field(
+        default=(), metadata={"doc": "snapshots, strategy `check`: `all`, or the columns that are compared"}
+    )
+    hard_deletes: Literal["ignore", "invalidate", "new_record"] = field(
+        default="ignore", metadata={"doc": "snapshots: what is done about keys that are gone"}
+    )
+    dbt_valid_to_current: str | None = field(
+        default=None, metadata={"doc": "snapshots: SQL of the `dbt_valid_to` of rows that are current; NULL by default"}
+    )
+    snapshot_meta_column_names: Mapping[str, str] = field(
+        default_factory=dict, metadata={"doc": "snapshots: other names for `dbt_valid_from` and the like"}
+    )
     schema: str | None = field(
         default=None, metadata={"doc": "folder of the lake; appended to the target's schema as in dbt"}
     )
@@ -213,6 +236,11 @@ class Model:
     place: Place
     columns: tuple[Column, ...] = ()
     checks: tuple[Check, ...] = ()
+
+    @property
+    def resource_type(self) -> Literal["model", "snapshot"]:
+        """What dbt calls it; its unique id begins with that."""
+        return "snapshot" if self.unique_id.startswith("snapshot.") else "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,13 +438,43 @@ class Maintenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How the rows of a snapshot's query become rows with a history.
+
+    `columns` are the query's. `updated_at` is the column of them that says when a row became what it is, None for the
+    moment of the run. `compared` are the columns in which a row differs from the one before; where there are none, a
+    row is new when its `updated_at` is newer. `names` are those of the columns of the history, by dbt's name;
+    `time_type` is the type of the times among them, and `open_end` the SQL of the valid-to of a current row.
+    """
+
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    names: Mapping[str, str]
+    time_type: str
+    hard_deletes: Literal["ignore", "invalidate", "new_record"] = "ignore"
+    updated_at: str | None = None
+    compared: tuple[str, ...] = ()
+    open_end: str | None = None
+
+    @property
+    def added(self) -> Mapping[str, str]:
+        """The columns that every table of this snapshot has beside the query's, by dbt's name.
+
+        A table from the time of `new_record` has the column that tells deleted rows, too.
+        """
+        marks = self.hard_deletes == "new_record"
+        return {key: name for key, name in self.names.items() if marks or key != "dbt_is_deleted"}
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledModel:
     """A model that is known to bind: SQL to run, columns with types, fingerprint, lineage.
 
     `select` and `incremental_select` produce exactly `columns`, cast to types that Delta can hold.
     `volatile` names the functions that make the result depend on the moment (`now`, `random`).
     `increment_fingerprint` identifies the SQL of an increment: a change of it is no reason to start from nothing.
-    `maintenance` is there for the strategy `auto`.
+    `maintenance` is there for the strategy `auto`, and `snapshot` for snapshots: there, `select` has the columns of the
+    query only.
     """
 
     rendered: RenderedModel
@@ -428,6 +486,7 @@ class CompiledModel:
     volatile: tuple[str, ...] = ()
     increment_fingerprint: str = ""
     maintenance: Maintenance | None = None
+    snapshot: Snapshot | None = None
 
     @property
     def unique_id(self) -> str:

@@ -127,7 +127,10 @@ def test_keys_of_dbt_without_effect_are_accepted() -> None:
         ({"zzz": 1}, "unknown config 'zzz'", None),
         (
             {"materialized": "tabel"},
-            "config 'materialized' is 'tabel', not one of table, view, ephemeral, incremental; did you mean 'table'?",
+            (
+                "config 'materialized' is 'tabel', not one of table, view, ephemeral, incremental, snapshot; "
+                "did you mean 'table'?"
+            ),
             None,
         ),
         ({"materialized": ["table"]}, "config 'materialized' is ['table'], not one of table, view", None),
@@ -156,8 +159,9 @@ def test_all_wrong_keys_are_told_at_once_and_the_right_ones_kept() -> None:
 
 def test_every_field_is_a_key_that_may_be_written_with_a_plus() -> None:
     for field in dataclasses.fields(ModelConfig):
-        assert key_problem(field.name, HERE) is None
-        assert key_problem(f"+{field.name}", HERE) is None
+        key = field.metadata.get("key", field.name)
+        assert key_problem(key, HERE) is None
+        assert key_problem(f"+{key}", HERE) is None
         assert field.metadata["doc"]
 
 

@@ -60,7 +60,7 @@ def test_every_config_key_is_documented() -> None:
     for field in dataclasses.fields(ModelConfig):
         has_default = field.default not in (dataclasses.MISSING, None, (), "")
         default = f"`{str(field.default).lower()}`" if has_default else ""
-        rows.append(f"| `{field.name}` | {default} | {field.metadata['doc']} |\n")
+        rows.append(f"| `{field.metadata.get('key', field.name)}` | {default} | {field.metadata['doc']} |\n")
     _between(DOCS / "configuration.md", "config", "".join(rows) + "\n")
 
 

@@ -477,7 +477,7 @@ models:
         ),
         ("models: {orders: 1}\n", ["m.yml:1: 'models' is not a list\n  hint: write 'models:' and '- name: …' below"]),
         ("modls: []\n", ["m.yml:1: unknown key 'modls'\n  hint: did you mean 'models'?"]),
-        ("snapshots: []\n", ["m.yml:1: fsbuild does not support 'snapshots' yet"]),
+        ("unit_tests: []\n", ["m.yml:1: fsbuild does not support 'unit_tests' yet"]),
         (
             "models:\n  - name: orders\n    descr: x\n    versions: []\n",
             ["m.yml:3: unknown key 'descr'", "m.yml:4: fsbuild does not support 'versions' yet"],

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from fsbuild.compile.binding import Binder, bind_sql
 from fsbuild.compile.columns import column_problems, increment_problems
 from fsbuild.compile.reads import Reads
+from fsbuild.compile.snapshots import place_problem, read_snapshot, snapshot_columns, snapshot_lineage
 from fsbuild.compile.text import fingerprint, select_stored, strip, text_fingerprint, tokenize, volatile_calls
 from fsbuild.errors import BindError, CompileError, Place, Problem
 from fsbuild.lineage import Input, trace_lineage
-from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel
+from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel, Snapshot
 
 __all__ = ["Binder", "KnownRelation", "compile_models", "compile_seed"]
 
-_TABLES = ("table", "incremental")
+_TABLES = ("table", "incremental", "snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class _Bound:
     columns: tuple[ColumnType, ...]
     full: tuple[BoundColumn, ...]
     increment: tuple[BoundColumn, ...] | None
+    snapshot: Snapshot | None = None
 
     @property
     def is_table(self) -> bool:
@@ -104,7 +106,13 @@ def _bind_model(model: RenderedModel, binder: Binder, compiled: str, problems: l
         full = binder.columns_of(f"SELECT * FROM (\n{strip(model.sql.text, tokenize(model.sql.text))}\n)")
     columns = tuple(ColumnType(c.name, (c.stored_type or c.type) if is_table else c.type) for c in full)
     found = list(column_problems(model, full)) if is_table else []
+    if (misplaced := place_problem(model)) is not None:
+        found.append(misplaced)
     problems.extend(found)
+    snapshot = None
+    if model.config.materialized == "snapshot" and not found:
+        snapshot = read_snapshot(model, full, binder, problems)
+        columns += snapshot_columns(snapshot) if snapshot else ()
     increment = None
     if model.incremental_sql is not None and not found:
         # An increment also reads its own table.
@@ -114,7 +122,7 @@ def _bind_model(model: RenderedModel, binder: Binder, compiled: str, problems: l
         problems.extend(increment_problems(model, columns, increment) if increment else ())
     if model.config.deleted_when is not None and not found:
         problems.extend(_condition_problems(model, binder))
-    return None if _has_duplicates(full) else _Bound(model, columns, full, increment)
+    return None if _has_duplicates(full) else _Bound(model, columns, full, increment, snapshot)
 
 
 def _condition_problems(model: RenderedModel, binder: Binder) -> Iterator[Problem]:
@@ -153,13 +161,15 @@ def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]
         # An increment needs the rows that delete; a table that is written as a whole does without them.
         incremental_select = incremental_select or select
         select = f"SELECT * FROM (\n{select}\n) WHERE NOT coalesce(({condition}), false)"
+    lineage = trace_lineage(query, inputs, bound.columns[: len(bound.full)])
     return CompiledModel(
         rendered=bound.model,
         columns=bound.columns,
         select=select,
         incremental_select=incremental_select,
         fingerprint=fingerprint(bound.model, bound.columns, tokens),
-        lineage=trace_lineage(query, inputs, bound.columns),
+        lineage=snapshot_lineage(bound.snapshot, lineage) if bound.snapshot else lineage,
         volatile=volatile_calls(tokens, volatile),
         increment_fingerprint=text_fingerprint(increment),
+        snapshot=bound.snapshot,
     )

@@ -82,6 +82,9 @@ def fingerprint(model: RenderedModel, columns: Sequence[ColumnType], tokens: Seq
         "columns": [(column.name, column.type) for column in columns],
         "sql": _canonical(tokens, model.sql.text),
     }
+    if config.materialized == "snapshot":
+        how = (config.snapshot_strategy, config.updated_at, config.check_cols, config.hard_deletes)
+        counted = {**counted, "snapshot": (*how, config.dbt_valid_to_current)}
     return _digest(json.dumps(counted, sort_keys=True))
 
 

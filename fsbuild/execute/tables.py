@@ -18,6 +18,13 @@ from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings, in_columns
 from fsbuild.execute.keys import refuse_bad_keys
+from fsbuild.execute.snapshots import (
+    OPEN_END,
+    Snapshotting,
+    changed_rows,
+    first_rows,
+    stage_source,
+)
 from fsbuild.execute.strategies import (
     Appending,
     MergeRules,
@@ -41,6 +48,7 @@ from fsbuild.values import (
     Overwrite,
     Relation,
     Seed,
+    Snapshot,
     StagedRows,
     Status,
     Step,
@@ -206,6 +214,8 @@ class Execution:
             event_time=config.event_time,
             has_new_checks=step.has_new_checks,
         )
+        if model.snapshot is not None:
+            return self._publish_snapshot(model, model.snapshot, load, node)
         if step.action != "increment":
             return self._publish(load, node)
         self.bindings.bind_present(unique_id, step.columns)
@@ -228,6 +238,26 @@ class Execution:
             self.bindings.remember(unique_id, version, keep=False)
             return replace(node, status="success", rows=0, version=version)
         return self._publish(replace(load, sql=maintenance.recompute, strategy="auto", affected=maintenance.key), node)
+
+    def _publish_snapshot(self, model: CompiledModel, snapshot: Snapshot, load: _Load, node: NodeResult) -> NodeResult:
+        """Publish the rows of a snapshot that begin and end; all of them where there is no table yet."""
+        warehouse, unique_id = self.tools.warehouse, model.unique_id
+        load = replace(
+            load, commit=replace(load.commit, extra={OPEN_END: snapshot.open_end} if snapshot.open_end else {})
+        )
+        source = stage_source(model, warehouse)
+        try:
+            state = self.work.states.get(unique_id)
+            if state is None:
+                return self._publish(replace(load, sql=first_rows(model)), node)
+            present = warehouse.columns(f"SELECT * FROM {self.bindings.bind_present(unique_id)}")
+            columns = warehouse.columns(f"SELECT * FROM {source}")
+            sql = changed_rows(model, present, columns, state.extra.get(OPEN_END, ""))
+            scd_id, *key = _as_written((snapshot.names["dbt_scd_id"], *snapshot.key), (*present, *columns))
+            load = replace(load, sql=sql, strategy="snapshot", key=(scd_id,), affected=tuple(key), present=present)
+            return self._publish(load, node)
+        finally:
+            warehouse.drop(source)
 
     def _commit(
         self,
@@ -264,7 +294,7 @@ class Execution:
             refuse_bad_keys(warehouse.rows, whole, load.key)
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
-            key = load.key or key_of(unique_id, self.work)
+            key = key_of(unique_id, self.work) if load.strategy == "snapshot" or not load.key else load.key
             checked = whole if load.has_new_checks else strategy.checked()
             rows = self._staged_rows(checked, columns, key, whole=whole)
             results = self._check(unique_id, rows)
@@ -304,6 +334,8 @@ class Execution:
             merging = ResolvedMerging(target, warehouse, load.rules)
             merging.resolve()
             return merging
+        if load.strategy == "snapshot":
+            return Snapshotting(target, warehouse, load.present, load.affected)
         if load.strategy == "merge":
             return Merging(target, warehouse)
         return Appending(target) if load.strategy == "append" else Overwriting(target)
@@ -359,8 +391,11 @@ class _Load:
     commit: Commit
     strategy: str = "overwrite"
     key: tuple[str, ...] = ()
+    # The key whose values the rows are about, where that is not `key`.
     affected: tuple[str, ...] = ()
     rules: MergeRules | None = None
+    # The columns of a snapshot's table as it is.
+    present: tuple[ColumnType, ...] = ()
     event_time: str | None = None
     has_new_checks: bool = False
     is_rewrite: bool = False
@@ -390,7 +425,7 @@ def _increment(load: _Load, model: CompiledModel) -> _Load:
 
 def _as_written(names: Sequence[str], columns: Sequence[ColumnType]) -> tuple[str, ...]:
     """Name columns as the table does: the engine ignores the case of a name, and Delta does not."""
-    written = {column.name.lower(): column.name for column in columns}
+    written = {column.name.lower(): column.name for column in reversed(columns)}
     return tuple(written[name.lower()] for name in names)
 
 

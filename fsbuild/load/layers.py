@@ -11,11 +11,11 @@ from fsbuild.errors import Place, Problem, suggest
 from fsbuild.load.documents import Section
 from fsbuild.load.reading import Reading
 
-_SUFFIXES = {"models": ".sql", "seeds": ".csv"}
+_SUFFIXES = {"models": ".sql", "seeds": ".csv", "snapshots": ".sql"}
 
 
 def check_folder_configs(reading: Reading, kind: str) -> None:
-    """Report what is neither a config nor a folder or file anywhere in the project file's `models:` or `seeds:`."""
+    """Report what is neither a config nor a folder or file anywhere in the project file's `models:` and the like."""
 
     def walk(section: Section, below: tuple[str, ...]) -> None:
         for key, value in section.data.items():

@@ -1,6 +1,7 @@
-"""The files below a project's folders in, models, seeds, sources and macros out.
+"""The files below a project's folders in, models, snapshots, seeds, sources and macros out.
 
-A `.sql` file is a model, a `.csv` file is a seed, and the YAML beside them describes both and declares sources.
+A `.sql` file is a model or a snapshot, a `.csv` file is a seed, and the YAML beside them describes all of these and
+declares sources.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from fsbuild.config import is_folder_name
 from fsbuild.errors import FsbuildError, Place, Problem, suggest
@@ -16,12 +18,13 @@ from fsbuild.load.documents import Section, parse_yaml
 from fsbuild.load.layers import check_folder_configs, config_layers
 from fsbuild.load.reading import Reading, columns_and_checks
 from fsbuild.load.seeds import read_seed
+from fsbuild.load.snapshots import read_snapshots
 from fsbuild.load.sources import read_sources
 from fsbuild.values import Model, Seed, Source, SourceFile
 
-_YAML_KEYS = frozenset({"version", "models", "seeds", "sources", "macros", "exposures"})
+_YAML_KEYS = frozenset({"version", "models", "seeds", "snapshots", "sources", "macros", "exposures"})
 _YAML_NOT_YET = frozenset(
-    {"snapshots", "unit_tests", "data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"}
+    {"unit_tests", "data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"}
     | {"entities", "feature_views"}
 )
 _NODE_KEYS = frozenset({"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"})
@@ -40,8 +43,8 @@ class Nodes:
 
 def read_nodes(reading: Reading) -> Nodes:
     """Read all nodes of a project; problems are added to `reading.problems`."""
-    check_folder_configs(reading, "models")
-    check_folder_configs(reading, "seeds")
+    for kind in ("models", "seeds", "snapshots"):
+        check_folder_configs(reading, kind)
     sql_files = _unique_names(reading, "model", list(reading.files("model-paths", ".sql")))
     csv_files = _unique_names(reading, "seed", list(reading.files("seed-paths", ".csv")))
     seed_of = {name.lower(): file for name, file in csv_files.items()}
@@ -50,7 +53,8 @@ def read_nodes(reading: Reading) -> Nodes:
             message = f"'{name}' is the name of a model and of a seed ({reading.shown(seed_of[name.lower()])})"
             reading.problems.append(Problem(message, Place(reading.shown(file)), hint="rename one of them"))
     documents = list(_documents(reading))
-    properties = {kind: _properties(reading, documents, kind) for kind in ("models", "seeds")}
+    properties = {kind: _properties(reading, documents, kind) for kind in ("models", "seeds", "snapshots")}
+    snapshots = read_snapshots(reading, properties["snapshots"], {**csv_files, **sql_files})
     sources = [
         (source, table)
         for section in documents
@@ -59,7 +63,8 @@ def read_nodes(reading: Reading) -> Nodes:
     ]
     names = NodeNames(
         nodes={name: f"model.{reading.name}.{name}" for name in sql_files}
-        | {name: f"seed.{reading.name}.{name}" for name in csv_files},
+        | {name: f"seed.{reading.name}.{name}" for name in csv_files}
+        | {name: f"snapshot.{reading.name}.{name}" for name in snapshots},
         sources={
             (
                 str(source.get("name")),
@@ -69,16 +74,20 @@ def read_nodes(reading: Reading) -> Nodes:
         },
         project=reading.name,
     )
-    for kind, files in (("models", sql_files), ("seeds", csv_files)):
+    there: dict[str, Iterable[str]] = {"models": sql_files, "seeds": csv_files, "snapshots": snapshots}
+    for kind, files in there.items():
         for name, section in properties[kind].items():
-            if name not in files:
+            if name not in files and "relation" not in section:
                 message = f"{kind[:-1]} '{name}' is described here, but there is no file of that name"
                 reading.problems.append(Problem(message, section.place_of("name"), hint=suggest(name, files)))
-    models = []
+    models = [
+        _node(reading, _Written("snapshots", one.name, one.file, one.sql), properties["snapshots"].get(name), names)
+        for name, one in snapshots.items()
+    ]
     for name, file in sql_files.items():
         sql = reading.text(file)
         if sql is not None:
-            models.append(_model(reading, file, sql, properties["models"].get(name), names))
+            models.append(_node(reading, _Written("models", name, file, sql), properties["models"].get(name), names))
     seeds = [read_seed(reading, file, properties["seeds"].get(name), names) for name, file in csv_files.items()]
     macros = [
         SourceFile(reading.shown(file), text)
@@ -112,7 +121,7 @@ def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, P
 
 
 def _documents(reading: Reading) -> Iterator[Section]:
-    folders = ("model-paths", "seed-paths", "macro-paths")
+    folders = ("model-paths", "seed-paths", "snapshot-paths", "macro-paths")
     for file in dict.fromkeys(file for key in folders for file in reading.files(key, ".yml", ".yaml")):
         text = reading.text(file)
         if text is None:
@@ -133,7 +142,8 @@ def _properties(reading: Reading, documents: Iterable[Section], kind: str) -> di
     for document in documents:
         for section in document.items_of(kind, reading.problems):
             name = section.get("name")
-            section.check_keys(_NODE_KEYS, reading.problems, unsupported=_NODE_NOT_YET)
+            known = _NODE_KEYS | {"relation"} if kind == "snapshots" else _NODE_KEYS
+            section.check_keys(known, reading.problems, unsupported=_NODE_NOT_YET)
             if not isinstance(name, str):
                 reading.problems.append(Problem(f"an entry of '{kind}' has no name", section.place))
             elif name in found:
@@ -144,15 +154,27 @@ def _properties(reading: Reading, documents: Iterable[Section], kind: str) -> di
     return found
 
 
-def _model(reading: Reading, file: Path, sql: str, section: Section | None, names: NodeNames) -> Model:
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The query of a model or a snapshot, as it is written."""
+
+    kind: Literal["models", "snapshots"]
+    name: str
+    file: Path
+    sql: str
+
+
+def _node(reading: Reading, written: _Written, section: Section | None, names: NodeNames) -> Model:
     columns, checks = columns_and_checks(reading, section, names)
+    file = written.file if written.file.suffix == ".sql" else written.file.parent / f"{written.name}.sql"
+    config = config_layers(reading, written.kind, file, section)
     return Model(
-        unique_id=f"model.{reading.name}.{file.stem}",
-        name=file.stem,
-        path=reading.shown(file),
-        raw_sql=sql,
-        config=config_layers(reading, "models", file, section),
-        place=section.place if section is not None else Place(reading.shown(file)),
+        unique_id=f"{written.kind[:-1]}.{reading.name}.{written.name}",
+        name=written.name,
+        path=reading.shown(written.file),
+        raw_sql=written.sql,
+        config=config if written.kind == "models" else {"materialized": "snapshot", **config},
+        place=section.place if section is not None else Place(reading.shown(written.file)),
         columns=columns,
         checks=checks,
     )

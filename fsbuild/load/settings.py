@@ -26,12 +26,11 @@ PATH_KEYS = {
 }
 _TEXT_KEYS = frozenset(
     {"name", "version", "config-version", "profile", "require-dbt-version", "target-path", "clean-targets"}
-    | {"packages-install-path", "log-path", "vars", "models", "seeds", "flags", "query-comment"}
+    | {"packages-install-path", "log-path", "vars", "models", "seeds", "snapshots", "flags"}
+    | {"query-comment"}
 )
-_OF_TARGET = ("models", "seeds")
-_NOT_YET = frozenset(
-    {"on-run-start", "on-run-end", "dispatch", "snapshots", "data_tests", "tests", "sources", "exposures"}
-)
+_OF_TARGET = ("models", "seeds", "snapshots")
+_NOT_YET = frozenset({"on-run-start", "on-run-end", "dispatch", "data_tests", "tests", "sources", "exposures"})
 _OUTPUT_KEYS = frozenset(
     {"type", "path", "lake", "schema", "database", "threads", "settings", "memory_limit", "storage_options"}
 )
@@ -74,7 +73,7 @@ def find_root(start: Path) -> Path:
 def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> tuple[Section, dict[str, object]]:
     """Read the project file; return it with the variables in force.
 
-    What may depend on the target, `models:` and `seeds:`, is left to `evaluate_configs`.
+    What may depend on the target, `models:` and the like, is left to `evaluate_configs`.
 
     Raises:
         ProjectError: the file has problems, all of them.
@@ -94,7 +93,7 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
         problems.append(Problem("'name' is missing or is not letters, digits and _", section.place_of("name")))
     kinds = {
         **dict.fromkeys((*PATH_KEYS, "clean-targets"), list),
-        **dict.fromkeys(("vars", "models", "seeds", "flags"), dict),
+        **dict.fromkeys(("vars", "models", "seeds", "snapshots", "flags"), dict),
     }
     problems.extend(
         Problem(f"'{key}' is not a {'list' if kind is list else 'mapping'}", section.place_of(key))

@@ -62,7 +62,10 @@ def draft_project(
 
 def compiled_path(project: Project, model: RenderedModel) -> str:
     """Where a model's compiled SQL is written, relative to the project's root."""
-    return f"{project.target_path}/compiled/{project.name}/{model.model.path}"
+    path = model.model.path
+    # A snapshot that YAML declares has no file of its own.
+    path = path if path.endswith(".sql") or "/" not in path else f"{path}/{model.model.name}.sql"
+    return f"{project.target_path}/compiled/{project.name}/{path}"
 
 
 def write_compiled(draft: Draft, names: Iterable[str]) -> None:
@@ -108,7 +111,7 @@ def _graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterato
         yield GraphNode(
             model.unique_id,
             model.name,
-            "model",
+            model.resource_type,
             model.path,
             fqn,
             one.config.materialized,

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 from fsbuild.errors import Problem, UsageError
 from fsbuild.values import Project, RunResult
 
-Command = Literal["run", "build", "seed", "test"]
+Command = Literal["run", "build", "seed", "snapshot", "test"]
 _FILE = "last_run.json"
 _UNDONE = frozenset({"error", "fail", "skipped"})
 

@@ -38,12 +38,14 @@ def plan_run(command: str, compiled: Compiled, chosen: Sequence[str], lake: Lake
     situation = Situation(
         compiled.models, seeds, lake.states, lake.tokens, names, locations, feed_problems(compiled, lake)
     )
-    wanted = {name for name in chosen if name in (seeds if command == "seed" else compiled.models)}
+    snapshots = {name for name, model in compiled.models.items() if model.snapshot is not None}
+    runnable = {"seed": set(seeds), "snapshot": snapshots, "run": set(compiled.models) - snapshots}
+    wanted = {name for name in chosen if name in runnable.get(command, compiled.models)}
     if command == "build":
         checked = {source.unique_id for source in draft.project.sources if source.checks}
         wanted |= {name for name in chosen if name in seeds or (name in checked and name in compiled.known)}
     read = set(wanted)
-    if command == "run":
+    if command in ("run", "snapshot"):
         read |= {seed for name in wanted for seed in physical_inputs(name, compiled.models) if seed in seeds}
         read |= {
             str(check.arguments.get("to")) for name in wanted for check in compiled.models[name].rendered.model.checks
@@ -79,7 +81,7 @@ def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -
 
 def is_checking(command: str, draft: Draft) -> bool:
     """Whether a command holds rows against their checks."""
-    return command != "run" or draft.project.checks_gate_run
+    return command not in ("run", "snapshot") or draft.project.checks_gate_run
 
 
 def tools_for(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None]) -> Tools:

@@ -49,7 +49,7 @@ def read_lake(draft: Draft) -> LakeState:
     tables |= {
         name: lake.uri(model.relation)
         for name, model in draft.models.items()
-        if model.config.materialized in ("table", "incremental")
+        if model.config.materialized in ("table", "incremental", "snapshot")
     }
     sources = sources_in_use(draft)
     tables |= {s.unique_id: s.location for s in sources if s.kind == "delta" and s.version is None}

@@ -11,9 +11,9 @@ from typing import Any
 from fsbuild.render.relations import DATABASE
 from fsbuild.values import Model, ModelConfig, Project, Relation, Seed
 
-_DEFAULTS: Mapping[str, Any] = {
-    field.name: getattr(ModelConfig(), field.name) for field in dataclasses.fields(ModelConfig)
-}
+# The fields of a configuration, by the keys that a user writes.
+_FIELDS = {field.metadata.get("key", field.name): field.name for field in dataclasses.fields(ModelConfig)}
+_DEFAULTS: Mapping[str, Any] = {key: getattr(ModelConfig(), name) for key, name in _FIELDS.items()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class KnownNode:
 
 def config_values(config: ModelConfig) -> dict[str, Any]:
     """Write a configuration as a mapping, with every key."""
-    return {name: getattr(config, name) for name in _DEFAULTS}
+    return {key: getattr(config, name) for key, name in _FIELDS.items()}
 
 
 def describe_node(known: KnownNode, project: Project) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def describe_node(known: KnownNode, project: Project) -> dict[str, Any]:
     return {
         "unique_id": node.unique_id,
         "name": node.name,
-        "resource_type": "model" if isinstance(node, Model) else "seed",
+        "resource_type": node.resource_type if isinstance(node, Model) else "seed",
         "package_name": project.name,
         "path": "/".join(file.parts[1:]) or node.path,
         "original_file_path": node.path,
