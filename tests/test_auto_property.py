@@ -160,7 +160,7 @@ def test_a_table_is_what_a_full_refresh_makes(story: Story) -> None:
 
 @pytest.mark.slow
 @given(stories(models=8, depth=3, steps=7))
-@settings(max_examples=60 * BUDGET, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30 * BUDGET, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_table_is_what_a_full_refresh_makes_at_length(story: Story) -> None:
     _play(story, Counter())
 

@@ -153,7 +153,7 @@ def test_ctrl_c_ends_show_with_one_line(make_project: Make, sql: str) -> None:
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         _wait_for_a_busy_process(process.pid)
         process.send_signal(signal.SIGINT)
-        shown, said = process.communicate(timeout=20)
+        shown, said = process.communicate(timeout=120)
 
     assert (process.returncode, shown, said.split("\n")) == (1, "", ["", "Interrupted", ""])
 
