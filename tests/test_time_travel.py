@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 import shutil
@@ -56,7 +57,7 @@ def shop(built: Path, tmp_path: Path) -> Path:
 
 def call(root: Path, *arguments: str) -> Result:
     """Run a command in this process; problems are raised."""
-    return CliRunner().invoke(cli, [*arguments, "--project-dir", str(root)], standalone_mode=False)
+    return CliRunner().invoke(copy.deepcopy(cli), [*arguments, "--project-dir", str(root)], standalone_mode=False)
 
 
 def versions(root: Path, name: str) -> list[int]:

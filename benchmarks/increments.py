@@ -1,0 +1,182 @@
+"""Increments beside what they replace: `python -m benchmarks.increments` prints medians and ratios.
+
+Two questions. What does a merge of recent rows cost, by the store and by hand with deltalake? And
+what does a run of the strategy `auto` cost after a small change, beside a full refresh of it?
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.measure import Sample, measure
+
+_WORK = Path(__file__).resolve().parent / ".work" / "increments"
+_REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Each runs in a process of its own, and prints the seconds of its write alone: the rows are there already.
+_MERGE = """
+import json, sys, time
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+
+from fsbuild.store import Lake
+from fsbuild.values import Commit, Relation, TableRows, Upsert
+
+how, folder, rows = sys.argv[1], sys.argv[2], int(sys.argv[3])
+make = (
+    "select i as id, date '2013-01-01' + (i // {per_day})::integer as day, i % 1000 as k, random() as x, "
+    "'text ' || i % 77 as t from range({low}, {high}) r(i)"
+)
+relation, lake = Relation("main", "t"), Lake(folder, {})
+per_day = max(rows // 365, 1)
+if how == "make":
+    reader = duckdb.sql(make.format(per_day=per_day, low=0, high=rows)).to_arrow_reader(122880)
+    write_deltalake(lake.uri(relation), reader, target_file_size=8 * 2**20)
+    sys.exit()
+recent = duckdb.sql(make.format(per_day=per_day, low=rows - rows // 100, high=rows)).to_arrow_table()
+began = time.perf_counter()
+if how == "fsbuild":
+    low, high = rows - rows // 100, rows - 1
+    literals = {"id": (str(low), str(high))}
+    commit = Commit("b", "b", "b", {}, DeltaTable(lake.uri(relation)).version(), recent.num_rows)
+    rows = TableRows(recent.to_reader, tuple(recent.column_names), recent.num_rows)
+    lake.write(Upsert(("id",), literals), relation, rows, commit)
+else:
+    (
+        DeltaTable(lake.uri(relation))
+        .merge(recent, "t.id = s.id", source_alias="s", target_alias="t")
+        .when_matched_update_all()
+        .when_not_matched_insert_all()
+        .execute()
+    )
+print(json.dumps(time.perf_counter() - began))
+"""
+
+_INPUT = """
+import sys
+import duckdb
+from deltalake import DeltaTable, write_deltalake
+
+how, folder, rows, keys = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+if how == "make":
+    # Events come in the order of time, as they do; each customer's are spread over all files.
+    sql = (
+        f"select i as id, hash(i) % {keys} as customer, (hash(i * 7) % 10000)::integer as amount, "
+        f"timestamp '2013-01-01' + to_seconds(i) as happened_at from range({rows}) r(i)"
+    )
+    sql = f"select id, customer::bigint as customer, happened_at, amount from ({sql})"
+    feed = {"delta.enableChangeDataFeed": "true"}
+    write_deltalake(folder, duckdb.sql(sql).to_arrow_reader(122880), configuration=feed)
+else:
+    changed = int(how)
+    sql = (
+        f"select {rows} + {changed} * 100000 + i as id, (i * 7919 + {changed}) % {keys} as customer, "
+        "timestamp '2014-01-01' + to_seconds(i) as happened_at, 5::integer as amount "
+        f"from range({keys} // 1000) r(i)"
+    )
+    write_deltalake(folder, duckdb.sql(sql).to_arrow_reader(122880), mode="append")
+"""
+
+_MODELS = {
+    "sums by customer": "select customer, count(*) as n, sum(amount) as total, max(happened_at) as last_at "
+    "from {{ source('raw', 'events') }} group by customer",
+    "a customer's days and medians": "select customer, count(*) as n, median(amount) as usual, "
+    "count(distinct cast(happened_at as date)) as days, arg_max(amount, happened_at) as latest "
+    "from {{ source('raw', 'events') }} group by customer",
+    "the latest event by a window": "select customer, happened_at, amount, running from (select *, sum(amount) over "
+    "(partition by customer order by happened_at, id) as running from {{ source('raw', 'events') }}) "
+    "qualify row_number() over (partition by customer order by happened_at desc, id) = 1",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure increments beside what they replace."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.increments", description=main.__doc__)
+    for name, rows, described in (
+        ("--merge-rows", 5_000_000, "rows of the merged table"),
+        ("--rows", 10_000_000, "rows of the input of auto"),
+        ("--keys", 1_000_000, "keys among them"),
+        ("--repeat", 3, "runs of each"),
+    ):
+        parser.add_argument(name, type=int, default=rows, help=f"{described} (default: %(default)s)")
+    given = parser.parse_args(arguments)
+    shutil.rmtree(_WORK, ignore_errors=True)
+    _WORK.mkdir(parents=True)
+    print("| work | incremental | what it replaces | ratio | memory |\n|---|---|---|---|---|")
+    _report(f"merge 1% recent rows into {given.merge_rows:,}", *_merges(given.merge_rows, given.repeat))
+    for name, sql in _MODELS.items():
+        title = f"auto, {given.rows:,} rows, 0.1% of keys changed: {name}"
+        _report(title, *_refreshes(sql, given.rows, given.keys, given.repeat))
+    return 0
+
+
+def _report(title: str, ours: Sequence[Sample], theirs: Sequence[Sample]) -> None:
+    mine, other = (statistics.median(sample.wall_s for sample in samples) for samples in (ours, theirs))
+    memory = (max(sample.peak_mib for sample in samples) for samples in (ours, theirs))
+    shown = " / ".join(f"{peak:,.0f} MiB" for peak in memory)
+    print(f"| {title} | {mine:.2f} s | {other:.2f} s | {other / mine:.1f}× | {shown} |", flush=True)
+
+
+def _merges(rows: int, repeat: int) -> tuple[list[Sample], list[Sample]]:
+    """The write alone, in a process that has the rows: by the store, and by hand without bounds."""
+
+    def timed(how: str) -> Sample:
+        folder = str(_WORK / how)
+        if not Path(folder).exists():
+            _python(_MERGE, "make", folder, str(rows))
+        return Sample(float(json.loads(_python(_MERGE, how, folder, str(rows)))), 0.0)
+
+    return _in_turns(lambda: timed("fsbuild"), lambda: timed("by hand"), repeat)
+
+
+def _refreshes(sql: str, rows: int, keys: int, repeat: int) -> tuple[list[Sample], list[Sample]]:
+    """Whole runs: an increment after a small append, and a full refresh of the same table."""
+    root = _WORK / "project"
+    shutil.rmtree(root, ignore_errors=True)
+    (root / "models").mkdir(parents=True)
+    (root / "fsbuild_project.yml").write_text("name: bench\n", encoding="utf-8")
+    options = "incremental_strategy='auto', refresh='incremental', unique_key='customer'"
+    config = f"{{{{ config(materialized='incremental', {options}) }}}}"
+    (root / "models/m.sql").write_text(f"{config}\n{sql}\n", encoding="utf-8")
+    source = "sources: [{name: raw, tables: [{name: events, meta: {delta_table_path: raw/events}}]}]\n"
+    (root / "models/s.yml").write_text(source, encoding="utf-8")
+    events = str(root / "raw/events")
+    Path(events).mkdir(parents=True)
+    _python(_INPUT, "make", events, str(rows), str(keys))
+    command = [sys.executable, "-m", "fsbuild", "run", "-q", "--threads", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(_REPOSITORY)}
+    measure(command, root, environment)
+    changes = iter(range(1, repeat + 1))
+
+    def increment() -> Sample:
+        _python(_INPUT, str(next(changes)), events, str(rows), str(keys))
+        return measure(command, root, environment)
+
+    return _in_turns(increment, lambda: measure([*command, "--full-refresh"], root, environment), repeat)
+
+
+def _in_turns(
+    ours: Callable[[], Sample], theirs: Callable[[], Sample], repeat: int
+) -> tuple[list[Sample], list[Sample]]:
+    pairs = [(ours(), theirs()) for _ in range(repeat)]
+    return [mine for mine, _ in pairs], [other for _, other in pairs]
+
+
+def _python(program: str, *arguments: str) -> str:
+    """Run a program in a process of its own; return what it prints."""
+    environment = {**os.environ, "PYTHONPATH": str(_REPOSITORY)}
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
