@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+import yaml
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fsbuild.engine import Binder, Warehouse
 from fsbuild.engine.connection import load_extension
-from fsbuild.engine.sources import files_token, local_files, scan, scan_seed
+from fsbuild.engine.sources import file_states, files_token, local_files, scan, scan_seed
 from fsbuild.engine.types import stored_type
 from fsbuild.errors import BindError, EngineError, FsbuildError, Place
 from fsbuild.load import Overrides, load_project
@@ -241,10 +245,30 @@ def files_source(location: str) -> Source:
         ("read_csv('a.txt', delim = '|')", "read_csv('a.txt', delim = '|')"),
         ("it's.csv", "read_csv('it''s.csv')"),
         ("data (1).csv", "read_csv('data (1).csv')"),
+        ("range(5)", "range(5)"),
     ],
 )
 def test_a_source_is_read_by_what_its_name_ends_in(location: str, written: str) -> None:
     assert scan(files_source(location)) == written
+
+
+@pytest.mark.parametrize(
+    ("location", "written"),
+    [
+        ("read_csv('a.txt', delim = '|')", "read_csv('/p/a.txt', delim = '|')"),
+        ("read_parquet(['a.parquet', '/b/*.parquet'])", "read_parquet(['/p/a.parquet', '/b/*.parquet'])"),
+        (
+            "READ_JSON( [ 'it''s.json' ] , columns = {a: 'INT'})",
+            "READ_JSON( [ '/p/it''s.json' ] , columns = {a: 'INT'})",
+        ),
+        ("sqlite_scan('a.db', 't')", "sqlite_scan('/p/a.db', 't')"),
+        ("postgres_scan('host=x', 'main', 't')", "postgres_scan('host=x', 'main', 't')"),
+        ("read_csv('https://x/a.csv')", "read_csv('https://x/a.csv')"),
+        ("read_csv('a' || '.csv')", "read_csv('a' || '.csv')"),
+    ],
+)
+def test_all_files_of_a_function_are_the_projects(location: str, written: str) -> None:
+    assert scan(files_source(location), root=Path("/p")) == written
 
 
 @pytest.mark.parametrize(
@@ -262,6 +286,16 @@ def test_a_delta_source_is_read_at_its_version(pinned: int | None, asked: int | 
         ("*.csv", ["a.csv", "b.csv"]),
         ("**/*.csv", ["a.csv", "b.csv", "sub/c.csv"]),
         ("read_csv('sub/c.csv')", ["sub/c.csv"]),
+        ("read_csv('a.csv', delim='|', columns={'x': 'INT'}, types = list_value('(', ')'))", ["a.csv"]),
+        ("read_csv(['a.csv','**/*.csv'], union_by_name=true)", ["a.csv", "b.csv", "sub/c.csv"]),
+        ("read_csv(['sub/c.csv', 'b.csv'])", ["b.csv", "sub/c.csv"]),
+        ("read_csv(['a.csv', 'https://x/b.csv'])", None),
+        ("read_csv('a' || '.csv')", None),
+        ("read_csv(list_value('a.csv', 'b.csv'))", None),
+        ("read_csv('a.csv'), read_csv('b.csv')", None),
+        ("read_csv('a.csv', names = (select x from read_csv('b.csv')))", None),
+        ("sqlite_scan('a.csv', 't')", None),
+        ("delta_scan('sub')", None),
         ("nope.csv", []),
         ("https://x/a.csv", None),
         ("range(5)", None),
@@ -281,6 +315,18 @@ def test_a_token_tells_files_apart_by_name_size_and_time(tmp_path: Path) -> None
     file.write_text("x\n12\n", encoding="utf-8")
     second = files_token([file], tmp_path)
     assert len({first, second, files_token([], tmp_path)}) == 3
+
+
+def test_every_file_has_a_state_of_its_own(tmp_path: Path) -> None:
+    write_files(tmp_path / "p", {"a.csv": "x\n1\n", "sub/b.csv": "x\n"})
+    write_files(tmp_path, {"c.csv": "x\n"})
+    files = [tmp_path / "p/a.csv", tmp_path / "p/sub/b.csv", tmp_path / "c.csv"]
+    first = file_states(files, tmp_path / "p")
+    assert list(first) == ["a.csv", "sub/b.csv", (tmp_path / "c.csv").as_posix()]
+    assert first["a.csv"] == f"4-{files[0].stat().st_mtime_ns}"
+    files[1].write_text("x\n2\n", encoding="utf-8")
+    second = file_states(files, tmp_path / "p")
+    assert {name for name in first if first[name] != second[name]} == {"sub/b.csv"}
 
 
 @pytest.mark.parametrize("folder", ["plain", "with space", "brackets [1]", "a,b", "it's", "ünï", "star*"])
@@ -303,19 +349,58 @@ def test_files_are_the_projects_and_not_those_of_the_folder_that_the_command_run
     assert [column.name for column in Binder(root, {}).source_columns(files_source(location))] == ["mine"]
 
 
-@given(
-    st.lists(st.text(st.characters(codec="utf-8", exclude_characters='\x00\r\n"'), max_size=5), min_size=1, max_size=4)
-)
-@settings(max_examples=30, deadline=None)
-def test_a_seeds_fields_are_read_as_they_are_written(
-    tmp_path_factory: pytest.TempPathFactory, fields: list[str]
-) -> None:
-    root = tmp_path_factory.mktemp("seed")
-    quoted = "".join(f'{number},"{text}"\n' for number, text in enumerate(fields))
-    types = "name: shop\nseeds: {+column_types: {text: VARCHAR}}\n"
-    write_files(root, {"fsbuild_project.yml": types, "seeds/s.csv": f"id,text\n{quoted}"})
+def seed_rows(root: Path, seed_csv: str, columns: Sequence[str]) -> list[dict[str, object]]:
+    """Load a seed whose columns are all texts."""
+    types = yaml.safe_dump({"name": "shop", "seeds": {"+column_types": dict.fromkeys(columns, "VARCHAR")}})
+    write_files(root, {"fsbuild_project.yml": types})
+    (root / "seeds").mkdir(exist_ok=True)
+    (root / "seeds/s.csv").write_bytes(seed_csv.encode())
     (seed,) = load_project(root, Overrides(), evaluate_text).seeds
     warehouse = Warehouse(root, {}, NOW)
-    rows = warehouse.rows(f"SELECT text FROM ({scan_seed(seed)}) ORDER BY id")
+    rows = warehouse.rows(scan_seed(seed, root))
     warehouse.close()
-    assert [row["text"] or "" for row in rows] == fields
+    return rows
+
+
+fields = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=5),
+    st.text(st.sampled_from(" ab01#,;|\t\"'\\\\\n\r"), max_size=6),
+)
+
+
+@given(
+    st.integers(1, 3).flatmap(lambda width: st.lists(st.lists(fields, min_size=width, max_size=width), min_size=1)),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_seed_has_the_rows_and_texts_that_python_reads(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[list[str]],
+    end: str,
+    quoting: Literal[0, 1],
+) -> None:
+    columns = [f"c{number}" for number in range(len(rows[0]))]
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator=end, quoting=quoting).writerows([columns, *rows])
+    assume(list(csv.reader(io.StringIO(written.getvalue(), newline=""))) == [columns, *rows])
+
+    found = seed_rows(tmp_path_factory.mktemp("seed"), written.getvalue(), columns)
+
+    assert [list(row.values()) for row in found] == [[text or None for text in row] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("id,t\n1,a\n#2,b\n3,c\n", [("1", "a"), ("#2", "b"), ("3", "c")]),
+        ("id,t\n# 1,a\n# 2,b\n", [("# 1", "a"), ("# 2", "b")]),
+        ('id,t\n,""\n" ", x \n', [(None, None), (" ", " x ")]),
+        ("id,t\n\n1,a\n\n", [("1", "a")]),
+    ],
+    ids=["one number sign", "only number signs", "an empty field is NULL", "empty lines"],
+)
+def test_no_line_of_a_seed_is_taken_for_anything_but_a_row(
+    tmp_path: Path, text: str, rows: list[tuple[str | None, ...]]
+) -> None:
+    assert [tuple(row.values()) for row in seed_rows(tmp_path, text, ["id", "t"])] == rows

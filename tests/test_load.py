@@ -604,6 +604,8 @@ def test_a_byte_order_mark_is_not_part_of_the_text(make_project: Make) -> None:
         ("id,ID\n1,2\n", ["s.csv:1: column 'ID' is there twice"]),
         ("id,name\n1,a\n2\n3,c,d\n", ["s.csv:3: 1 fields, where the header has 2 (and 1 more such lines)"]),
         ('id,name\n1,"a\nb"\n2,c,d\n', ["s.csv:4: 3 fields, where the header has 2"]),
+        ('id,name\r\n1,"a\nb"\r\n2,c\r\n', []),
+        ("id,name\r\n1,a\r\n2,b\n3,c\n", ["s.csv:3: a row ends in LF, and those before it in CR LF"]),
     ],
     ids=[
         "plain",
@@ -618,6 +620,8 @@ def test_a_byte_order_mark_is_not_part_of_the_text(make_project: Make) -> None:
         "twice but for case",
         "ragged",
         "ragged after a line break",
+        "another line end inside a field",
+        "two kinds of line ends",
     ],
 )
 def test_seeds_are_tables_of_equal_rows(make_project: Make, text: str, lines: list[str]) -> None:

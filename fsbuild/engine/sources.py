@@ -10,8 +10,17 @@ from pathlib import Path
 from fsbuild.values import Seed, Source, literal
 
 _FUNCTION = re.compile(r"\s*\w+\s*\(.*\)\s*", re.DOTALL)
-_FILE_READER = re.compile(r"^(\s*(?:read_\w+|\w+_scan)\s*\(\s*)'((?:[^']|'')*)'")
-_QUOTED = re.compile(r"'([^']*)'")
+_TEXT = r"'(?:[^']|'')*'"
+_QUOTED = re.compile(_TEXT)
+# One call whose first argument is a text or a list of texts, and that is all there is.
+_FILE_CALL = re.compile(
+    rf"(?P<before>\s*(?:read_\w+|\w+_scan|glob)\s*\(\s*)(?P<files>{_TEXT}|\[\s*{_TEXT}(?:\s*,\s*{_TEXT})*\s*\])"
+    rf"(?P<after>\s*(?:,(?:{_TEXT}|\((?:{_TEXT}|[^'()])*\)|[^'()])*)?\)\s*)",
+    re.IGNORECASE,
+)
+# Functions whose first argument is no file, or does not change with the rows: a connection, a folder with a log.
+_NOT_FILES = re.compile(r"\s*(?:delta|iceberg|ducklake|sqlite|postgres|mysql|odbc)_", re.IGNORECASE)
+_CONNECTIONS = re.compile(r"\s*(?:postgres|mysql|odbc)_", re.IGNORECASE)
 _READERS = (
     (re.compile(r"\.(parquet|parq|pq)$"), "read_parquet"),
     (re.compile(r"\.(csv|tsv|txt)(\.gz|\.zst)?$"), "read_csv"),
@@ -28,30 +37,58 @@ def scan(source: Source, version: int | None = None, root: Path | None = None) -
         at = source.version if version is None else version
         return f"delta_scan({literal(source.location)}{'' if at is None else f', version => {at}'})"
     if _FUNCTION.fullmatch(source.location):
-        # The engine would look for a relative path in the working folder first.
-        return _FILE_READER.sub(lambda m: m[1] + literal(_absolute(root, m[2].replace("''", "'"))), source.location)
+        return _call(source.location, root)
     for pattern, reader in _READERS:
         if pattern.search(source.location.lower()):
             return f"{reader}({literal(_absolute(root, source.location))})"
     return literal(_absolute(root, source.location))
 
 
+def _call(location: str, root: Path | None) -> str:
+    """Write a call with its files below the project's folder; the engine would look in the working folder first."""
+    call = _FILE_CALL.fullmatch(location)
+    if call is None or _CONNECTIONS.match(location):
+        return location
+    files = _QUOTED.sub(lambda text: literal(_absolute(root, _unquoted(text[0]))), call["files"])
+    return f"{call['before']}{files}{call['after']}"
+
+
 def scan_seed(seed: Seed, root: Path | None = None) -> str:
-    """Write the query that reads a seed's file: types from all of its rows, unless they are configured."""
+    """Write the query that reads a seed's file: types from all of its rows, unless they are configured.
+
+    Nothing else is left to the engine's guess: what it takes for a comment or a preamble would be rows that are lost.
+    An empty field is NULL, quoted or not.
+    """
     types = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in seed.config.column_types.items())
     given = f", types = {{{types}}}" if types else ""
     return (
         f"SELECT * FROM read_csv({literal(_absolute(root, escape(seed.path)))}, header = true, "
-        f"delim = {literal(seed.config.delimiter)}, quote = '\"', escape = '\"', sample_size = -1{given})"
+        f"delim = {literal(seed.config.delimiter)}, quote = '\"', escape = '\"', sample_size = -1, "
+        f"comment = '', skip = 0, null_padding = false, strict_mode = true, ignore_errors = false{given})"
     )
 
 
 def local_files(source: Source, root: Path) -> list[Path] | None:
-    """List the files that a source reads now; None where they are not on this machine and cannot be listed."""
-    patterns = _QUOTED.findall(source.location)[:1] if _FUNCTION.fullmatch(source.location) else [source.location]
-    if not patterns or any("://" in pattern for pattern in patterns):
+    """List the files that a source reads now; None where they are not on this machine or cannot be told."""
+    patterns = _patterns(source.location)
+    if patterns is None or any("://" in pattern for pattern in patterns):
         return None
-    return sorted(Path(name) for pattern in patterns for name in _expand(root, pattern))
+    return sorted({Path(name) for pattern in patterns for name in _expand(root, pattern)})
+
+
+def _patterns(location: str) -> list[str] | None:
+    """Read the globs of a location: all that a call's first argument lists; None where that is anything else."""
+    if not _FUNCTION.fullmatch(location):
+        return [location]
+    call = _FILE_CALL.fullmatch(location)
+    if call is None or _NOT_FILES.match(location):
+        return None
+    return [_unquoted(text) for text in _QUOTED.findall(call["files"])]
+
+
+def _unquoted(text: str) -> str:
+    """Read a SQL string literal."""
+    return text[1:-1].replace("''", "'")
 
 
 def _expand(root: Path, pattern: str) -> list[str]:
@@ -66,11 +103,21 @@ def _absolute(root: Path | None, pattern: str) -> str:
     return f"{escape(str(root))}/{pattern}"
 
 
-def files_token(files: list[Path], root: Path) -> str:
-    """Identify the state of files by their names, sizes and times of change."""
-    digest = hashlib.sha256()
+def file_states(files: list[Path], root: Path) -> dict[str, str]:
+    """Tell each file's state, its size and the time of its last change, by its path below `root`.
+
+    >>> file_states([], Path())
+    {}
+    """
+    states: dict[str, str] = {}
     for file in files:
         stat = file.stat()
         shown = file.relative_to(root) if file.is_relative_to(root) else file
-        digest.update(f"{shown}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
+        states[shown.as_posix()] = f"{stat.st_size}-{stat.st_mtime_ns}"
+    return states
+
+
+def files_token(files: list[Path], root: Path) -> str:
+    """Identify the state of files by their names, sizes and times of change."""
+    states = file_states(files, root)
+    return hashlib.sha256("".join(f"{name}\0{state}\n" for name, state in states.items()).encode()).hexdigest()[:16]

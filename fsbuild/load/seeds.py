@@ -16,6 +16,8 @@ from fsbuild.load.layers import config_layers
 from fsbuild.load.reading import Reading, columns_and_checks, relation_of
 from fsbuild.values import Seed
 
+_ENDS = {"\n": "LF", "\r\n": "CR LF", "\r": "CR"}
+
 
 def read_seed(reading: Reading, file: Path, section: Section | None, names: NodeNames) -> Seed:
     """Read what there is to know of a seed; its rows stay in the file."""
@@ -46,7 +48,12 @@ def _seed_problems(text: str, shown: str, delimiter: str) -> Iterator[Problem]:
     rows = csv.reader(lines, delimiter=delimiter)
     try:
         header = next(rows, [])
-        ragged = [(rows.line_num, len(row)) for row in rows if row and len(row) != len(header)]
+        ends = {_line_end(lines[rows.line_num - 1]): rows.line_num} if lines else {}
+        ragged = []
+        for row in rows:
+            ends.setdefault(_line_end(lines[rows.line_num - 1]), rows.line_num)
+            if row and len(row) != len(header):
+                ragged.append((rows.line_num, len(row)))
     except csv.Error as exc:
         yield Problem(f"not valid CSV: {exc}", Place(shown, rows.line_num))
         return
@@ -59,6 +66,11 @@ def _seed_problems(text: str, shown: str, delimiter: str) -> Iterator[Problem]:
         elif name.lower() in seen:
             yield Problem(f"column '{name}' is there twice", Place(shown, 1))
         seen.add(name.lower())
+    ends.pop("", None)
+    if len(ends) > 1:
+        message = f"a row ends in {_ENDS[list(ends)[1]]}, and those before it in {_ENDS[next(iter(ends))]}"
+        hint = "save the file with the same line ends throughout"
+        yield Problem(message, Place(shown, list(ends.values())[1]), hint=hint)
     if ragged:
         line, count = ragged[0]
         more = f" (and {len(ragged) - 1} more such lines)" if len(ragged) > 1 else ""
@@ -66,3 +78,8 @@ def _seed_problems(text: str, shown: str, delimiter: str) -> Iterator[Problem]:
         hint = "a field that holds the separator is written in double quotes"
         message = f"{count} fields, where the header has {len(header)}{more}"
         yield Problem(message, Place(shown, line), hint=hint, excerpt=excerpt)
+
+
+def _line_end(line: str) -> str:
+    """The characters that end a line; none at the end of a file."""
+    return line[len(line.rstrip("\r\n")) :]
