@@ -93,7 +93,8 @@ _MODELS = {
     "count(distinct cast(happened_at as date)) as days, arg_max(amount, happened_at) as latest "
     "from {{ source('raw', 'events') }} group by customer",
     "the latest event by a window": "select customer, happened_at, amount, running from (select *, "
-    "sum(amount) over (partition by customer order by happened_at, id) as running from {{ source('raw', 'events') }}) "
+    "sum(amount) over (partition by customer order by happened_at, id) as running "
+    "from {{ source('raw', 'events') }}) "
     "qualify row_number() over (partition by customer order by happened_at desc, id) = 1",
 }
 
