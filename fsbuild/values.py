@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 ResourceType = Literal["model", "seed", "source"]
 Severity = Literal["error", "warn"]
 Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "keep"]
-Strategy = Literal["auto", "merge", "append"]
+Strategy = Literal["auto", "merge", "append", "microbatch"]
+BatchSize = Literal["hour", "day", "month", "year"]
 Status = Literal["success", "unchanged", "warn", "error", "skipped", "pass", "fail"]
 
 
@@ -57,6 +58,11 @@ class Relation:
 
 # The schema of the engine in which rows are kept until they are published; no node can have it.
 STAGING = "fsbuild_staging"
+
+
+# The engine's variables that hold the start and the end of the batch that is computed.
+BATCH_START = "fsbuild_batch_start"
+BATCH_END = "fsbuild_batch_end"
 
 
 def staged_relation(unique_id: str) -> Relation:
@@ -139,6 +145,16 @@ class ModelConfig:
     unique_key: tuple[str, ...] = field(
         default=(), metadata={"doc": "the columns that identify a row; a merge updates the row that has the same key"}
     )
+    begin: str | None = field(
+        default=None, metadata={"doc": "strategy `microbatch`: the date or time at which the first batch begins"}
+    )
+    batch_size: BatchSize = field(
+        default="day", metadata={"doc": "strategy `microbatch`: how long a batch is: `hour`, `day`, `month`, `year`"}
+    )
+    lookback: int = field(
+        default=1,
+        metadata={"doc": "strategy `microbatch`: how many batches before the newest are computed again with it"},
+    )
     full_refresh: bool | None = field(
         default=None,
         metadata={"doc": "`false`: never rebuild the table, whatever the command line says; `true`: always"},
@@ -166,6 +182,11 @@ class ModelConfig:
     def strategy(self) -> Strategy:
         """The incremental strategy in force."""
         return self.incremental_strategy or ("merge" if self.unique_key else "append")
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether the table is computed batch by batch."""
+        return self.materialized == "incremental" and self.strategy == "microbatch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +234,7 @@ class Source:
     version: int | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
+    event_time: str | None = None
     columns: tuple[Column, ...] = ()
     checks: tuple[Check, ...] = ()
 
@@ -272,6 +294,7 @@ class RenderedModel:
 
     `sql` is the query of a full refresh; `incremental_sql` differs from None where `is_incremental()` was asked.
     `depends_on` names the nodes that it reads, by unique id, in the order of their first mention.
+    `batched` has those of which a batch reads its own stretch of time, with the column that says when a row was true.
     """
 
     model: Model
@@ -280,6 +303,7 @@ class RenderedModel:
     sql: RenderedSql
     incremental_sql: RenderedSql | None
     depends_on: tuple[str, ...]
+    batched: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unique_id(self) -> str:

@@ -81,6 +81,8 @@ def fingerprint(model: RenderedModel, columns: Sequence[ColumnType], tokens: Seq
         "columns": [(column.name, column.type) for column in columns],
         "sql": _canonical(tokens, model.sql.text),
     }
+    if config.is_batched:
+        counted = {**counted, "batches": [config.batch_size, config.event_time]}
     return _digest(json.dumps(counted, sort_keys=True))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fsbuild.engine.connection import engine_errors, load_extension, open_duckdb
 from fsbuild.engine.sources import scan
-from fsbuild.values import STAGING, ColumnType, Relation, Source, literal, quote
+from fsbuild.values import BATCH_END, BATCH_START, STAGING, ColumnType, Relation, Source, literal, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -101,6 +101,19 @@ class Warehouse:
         with engine_errors():
             (count,) = self._cursor().execute(f"CREATE OR REPLACE TABLE {relation} AS {sql}").fetchall()[0]
         return int(count)
+
+    def add(self, relation: Relation, sql: str) -> int:
+        """Compute a query and add its rows to those that are kept under a name; return how many."""
+        with engine_errors():
+            (count,) = self._cursor().execute(f"INSERT INTO {relation} {sql}").fetchall()[0]
+        return int(count)
+
+    def set_batch(self, start: str | None = None, end: str | None = None) -> None:
+        """Choose the stretch of time, as SQL, that the queries of this thread read; without one they read no batch."""
+        cursor = self._cursor()
+        with engine_errors():
+            cursor.execute(f"SET VARIABLE {BATCH_START} = {start or 'NULL'}")
+            cursor.execute(f"SET VARIABLE {BATCH_END} = {end or 'NULL'}")
 
     def keep_changes(self, relation: Relation, changes: pa.RecordBatchReader) -> int:
         """Keep the rows that a change feed leaves added or removed in the end, each once; return how many."""

@@ -59,7 +59,7 @@ class Bindings:
         """Make the present version of a table that is about to be changed readable under its name."""
         with self.lock:
             relation = self.relation(unique_id)
-            self.tools.warehouse.bind_table(relation, self.uri(unique_id), self.work.states[unique_id].version)
+            self.tools.warehouse.bind_table(relation, self.uri(unique_id), self.state(unique_id).version)
         return relation
 
     def relation(self, unique_id: str) -> Relation:

@@ -14,6 +14,7 @@ from fsbuild.errors import ConflictError
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings
 from fsbuild.execute.keys import refuse_bad_keys
+from fsbuild.execute.microbatch import BatchLoad, find_batches
 from fsbuild.execute.strategies import Appending, Maintaining, Merging, Overwriting, Strategy, Target
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
 from fsbuild.values import (
@@ -105,6 +106,7 @@ class Execution:
                 inputs=state.inputs,
                 expected_version=state.version,
                 rows=0,
+                extra=state.extra,
             )
             version = self.tools.lake.record(self.bindings.relation(step.unique_id), commit)
             self.bindings.remember(step.unique_id, version, keep=False)
@@ -142,6 +144,8 @@ class Execution:
             event_time=config.event_time,
             has_new_checks=step.has_new_checks,
         )
+        if config.is_batched:
+            return self._run_batches(model, step, load, node)
         if step.action != "increment":
             return self._publish(load, node)
         self.bindings.bind_present(unique_id)
@@ -158,6 +162,29 @@ class Execution:
             self.bindings.remember(unique_id, version, keep=False)
             return replace(node, status="success", rows=0, version=version)
         return self._publish(replace(load, sql=maintenance.recompute, strategy="auto", affected=maintenance.key), node)
+
+    def _run_batches(self, model: CompiledModel, step: Step, load: _Load, node: NodeResult) -> NodeResult:
+        """Compute a microbatch model's batches: one by one, or all for a table that begins with them."""
+        batches = find_batches(model, self.bindings, is_increment=step.action == "increment")
+        event_time = batches.axis.column
+        load = replace(load, strategy="microbatch", event_time=event_time)
+
+        def publish(batch: BatchLoad) -> NodeResult:
+            if batch.batch is not None:
+                self.bindings.bind_present(model.unique_id)
+            commit = replace(load.commit, extra=batch.extra)
+            has_new_checks = load.has_new_checks and batch.is_first
+            return self._publish(replace(load, batch=batch, commit=commit, has_new_checks=has_new_checks), node)
+
+        def record(extra: Mapping[str, str]) -> int:
+            commit = self._fenced(replace(load.commit, extra=extra), 0)
+            version = self.tools.lake.record(model.rendered.relation, commit)
+            self.bindings.remember(model.unique_id, version, keep=False)
+            return version
+
+        if step.action != "increment":
+            return batches.build(publish)
+        return batches.run(publish, record) or replace(node, status="unchanged", message="no batch is due")
 
     def _commit(
         self,
@@ -183,12 +210,14 @@ class Execution:
         """Compute, stage, check and commit a table."""
         warehouse, unique_id = self.tools.warehouse, load.unique_id
         staged = staged_relation(unique_id)
-        count = warehouse.keep(staged, load.sql)
+        count = load.batch.stage(staged) if load.batch else warehouse.keep(staged, load.sql)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
         strategy = self._strategy(load, columns)
         whole = strategy.whole()
         if load.key:
-            refuse_bad_keys(warehouse.rows, whole if load.strategy in ("append", "auto") else str(staged), load.key)
+            refuse_bad_keys(
+                warehouse.rows, whole if load.strategy in ("append", "auto", "microbatch") else str(staged), load.key
+            )
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
             key = load.key or key_of(unique_id, self.work)
@@ -200,6 +229,9 @@ class Execution:
             message = "its checks failed; nothing was published"
             return replace(node, status=status, rows=count, checks=results, message=message)
         entry = strategy.entry(count)
+        if entry.write is None:
+            warehouse.drop(staged)
+            return replace(node, status=status, rows=0, checks=results)
         names = tuple(column.name for column in columns)
         table_rows = TableRows(lambda: warehouse.stream(entry.sql), names, entry.count)
         commit = self._fenced(load.commit, entry.count, self._event_times(str(staged), load.event_time))
@@ -214,6 +246,8 @@ class Execution:
     def _strategy(self, load: _Load, columns: Sequence[ColumnType]) -> Strategy:
         """How a load's rows enter the table."""
         target = Target(load.unique_id, self.bindings.relation(load.unique_id), columns, load.key)
+        if load.batch is not None:
+            return load.batch.strategy(target, self.tools.warehouse) or Overwriting(target)
         if load.strategy == "auto":
             return Maintaining(target, load.affected, self.tools.warehouse)
         if load.strategy == "merge":
@@ -222,7 +256,8 @@ class Execution:
 
     def _fenced(self, commit: Commit, rows: int, event_times: tuple[str, str] | None = None) -> Commit:
         """Complete a commit by the version that it builds upon, and what is only known now."""
-        state = self.work.states.get(commit.app_id.removeprefix("fsbuild."))
+        unique_id = commit.app_id.removeprefix("fsbuild.")
+        state = self.bindings.published.get(unique_id) or self.work.states.get(unique_id)
         return replace(commit, expected_version=state.version if state else None, rows=rows, event_times=event_times)
 
     # --- rows --------------------------------------------------------------------------------------------------------
@@ -274,6 +309,7 @@ class _Load:
     affected: tuple[str, ...] = ()
     event_time: str | None = None
     has_new_checks: bool = False
+    batch: BatchLoad | None = None
 
 
 def _as_written(names: Sequence[str], columns: Sequence[ColumnType]) -> tuple[str, ...]:
