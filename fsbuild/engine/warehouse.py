@@ -112,8 +112,9 @@ class Warehouse:
         """Choose the stretch of time, as SQL, that the queries of this thread read; without one they read no batch."""
         cursor = self._cursor()
         with engine_errors():
-            cursor.execute(f"SET VARIABLE {BATCH_START} = {start or 'NULL'}")
-            cursor.execute(f"SET VARIABLE {BATCH_END} = {end or 'NULL'}")
+            for name, moment in ((BATCH_START, start), (BATCH_END, end)):
+                # A variable that is set to NULL is an integer, and cannot be compared with a time.
+                cursor.execute(f"RESET VARIABLE {name}" if moment is None else f"SET VARIABLE {name} = {moment}")
 
     def keep_changes(self, relation: Relation, changes: pa.RecordBatchReader) -> int:
         """Keep the rows that a change feed leaves added or removed in the end, each once; return how many."""

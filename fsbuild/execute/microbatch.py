@@ -151,7 +151,8 @@ class Batches:
         for batch in self.now:
             try:
                 added = self._compute(batch, partial(self.warehouse.add, staged))
-                self._refuse_strays(batch, staged, count)
+                if added:
+                    self._refuse_strays(batch, staged, count)
                 count += added
             except FsbuildError as exc:
                 raise self._named(exc, batch) from exc
@@ -208,7 +209,8 @@ class Batches:
 
     def _stage_one(self, batch: Span, staged: Relation) -> int:
         count = self._compute(batch, partial(self.warehouse.keep, staged))
-        self._refuse_strays(batch, staged, 0)
+        if count:
+            self._refuse_strays(batch, staged, 0)
         return count
 
     # --- one batch ---------------------------------------------------------------------------------------------------
