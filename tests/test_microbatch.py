@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fsbuild import FsbuildError, Project, api
 from fsbuild.values import Moment, NodeResult, RunResult
-from tests.conftest import Files, history_of, read_delta
+from tests.conftest import Files, history_of, read_delta, write_files
 
 Make = Callable[[Files], Path]
 Event = tuple[int, str, int]
@@ -41,7 +44,7 @@ def at(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text)
 
 
-def events(root: Path, rows: Iterable[Event], *, mode: str = "append", kind: pa.DataType | None = None) -> None:
+def events(root: Path, rows: Iterable[Event], *, kind: pa.DataType | None = None) -> None:
     """Write events to the source, which has a change feed."""
     kind = kind or pa.timestamp("us")
     ids, times, values = zip(*rows, strict=True)
@@ -52,7 +55,7 @@ def events(root: Path, rows: Iterable[Event], *, mode: str = "append", kind: pa.
     write_deltalake(
         str(root / "events"),
         table,
-        mode=mode,  # type: ignore[arg-type]
+        mode="append",
         configuration={"delta.enableChangeDataFeed": "true"} if not (root / "events").exists() else None,
     )
 
@@ -211,7 +214,8 @@ def test_a_failing_batch_keeps_those_before_it_and_the_next_run_goes_on_there(
 
 def test_checks_gate_each_batch(make_project: Make, clock: Callable[[str], None]) -> None:
     clock("2013-01-02 12:00")
-    checks = "models:\n  - name: daily\n    columns:\n      - name: total\n        data_tests:\n          - in_range: {min_value: 0, max_value: 1000}\n"
+    column = "{name: total, data_tests: [{in_range: {min_value: 0, max_value: 1000}}]}"
+    checks = f"models:\n  - name: daily\n    columns:\n      - {column}\n"
     root = make_project(PROJECT | {"models/daily.yml": checks})
     events(root, ONE_TO_FOUR)
     Project(root).run()
@@ -255,7 +259,7 @@ def test_a_window_and_a_changed_definition_do_not_mix(make_project: Make, clock:
     Project(root).run()
     (root / "models/daily.sql").write_text(PROJECT["models/daily.sql"].replace("sum(value)", "sum(value * 2)"))
 
-    with pytest.raises(FsbuildError, match="'daily' has to be rebuilt .*only some of its batches"):
+    with pytest.raises(FsbuildError, match=r"'daily' has to be rebuilt .*only some of its batches"):
         Project(root).run(event_time_start="2013-01-02", event_time_end="2013-01-03")
     assert only(Project(root).run()).message == "4 batches: 2013-01-01 … 2013-01-04"
     assert totals(root) == {"01": 2, "02": 4, "03": 8, "04": 16}
@@ -350,12 +354,14 @@ def test_late_rows_are_followed_through_views_and_batched_models(
     make_project: Make, clock: Callable[[str], None]
 ) -> None:
     clock("2013-01-09 12:00")
-    view = "{{ config(event_time='seen_at') }}\nselect seen as seen_at, value * 2 as value from {{ source('raw', 'events') }}\n"
-    head = "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='day', begin='2013-01-01') }}\n"
-    first = (
-        head
-        + "select date_trunc('day', seen_at)::timestamp as day, sum(value)::bigint as total from {{ ref('stg') }} group by all"
-    )
+    view = """
+{{ config(event_time='seen_at') }}
+select seen as seen_at, value * 2 as value from {{ source('raw', 'events') }}
+"""
+    batched = "materialized='incremental', incremental_strategy='microbatch', event_time='day', begin='2013-01-01'"
+    head = f"{{{{ config({batched}) }}}}\n"
+    total = "date_trunc('day', seen_at)::timestamp as day, sum(value)::bigint as total"
+    first = f"{head}select {total} from {{{{ ref('stg') }}}} group by all"
     second = head + "select day, total + 1 as total from {{ ref('first') }}"
     root = make_project(
         {"models/sources.yml": SOURCES, "models/stg.sql": view, "models/first.sql": first, "models/second.sql": second}
@@ -460,3 +466,124 @@ def test_a_window_has_two_ends(make_project: Make, start: str | None, end: str |
     root = make_project(PROJECT)
     with pytest.raises(FsbuildError, match=message):
         Project(root).run(event_time_start=start, event_time_end=end)
+
+
+# --- a property: whatever happened on the way, the table is what its batches make of the present inputs ---------------
+
+DAYS = 5
+GUARDED = """
+{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='day', begin='2013-01-01',
+          lookback=0) }}
+select date_trunc('day', seen)::timestamp as day, count(*) as events,
+    sum(case when value < 0 then error('negative') else value end)::bigint as total
+from {{ source('raw', 'events') }}
+group by all
+"""
+CHECKED = """
+models:
+  - name: daily
+    columns:
+      - {name: total, data_tests: [{in_range: {min_value: 0, max_value: 99}}]}
+"""
+days = st.integers(0, DAYS - 1)
+acts = st.one_of(
+    # A value of -1 makes the query of its day fail, one of 100 its check.
+    st.tuples(
+        st.just("add"), st.lists(st.tuples(days, st.sampled_from([0, 1, 2, 3, -1, 100])), min_size=1, max_size=3)
+    ),
+    st.tuples(st.just("delete"), days),
+    st.tuples(st.just("move"), st.tuples(days, days)),
+    st.tuples(st.just("run"), st.just(None)),
+    st.tuples(st.just("full refresh"), st.just(None)),
+    st.tuples(st.just("window"), st.tuples(days, days)),
+    st.tuples(st.just("later"), st.integers(6, 30)),
+)
+
+
+class Story:
+    """A source and a table as acts change them, and the hours since the first batch began."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.hours, self.ids = root, 12, 0
+        write_files(
+            root,
+            {"fsbuild_project.yml": "name: shop\n", "models/daily.sql": GUARDED, "models/daily.yml": CHECKED}
+            | {"models/sources.yml": SOURCES},
+        )
+        self.add([(0, 1)])
+
+    def add(self, rows: Iterable[tuple[int, int]]) -> None:
+        written = []
+        for day, value in rows:
+            self.ids += 1
+            written.append((self.ids, f"2013-01-0{day + 1} 10:00", value))
+        events(self.root, written)
+
+    def act(self, what: str, value: object) -> None:
+        source = DeltaTable(str(self.root / "events"))
+        if what == "add":
+            self.add(value)  # type: ignore[arg-type]
+        elif what == "delete":
+            source.delete(f"seen = '2013-01-0{int(str(value)) + 1} 10:00:00'")
+        elif what == "move" and isinstance(value, tuple):
+            moved: dict[str, int | float | str | dt.datetime | bool | list[object]] = {
+                "seen": at(f"2013-01-0{value[1] + 1} 10:00")
+            }
+            source.update(predicate=f"seen = '2013-01-0{value[0] + 1} 10:00:00'", new_values=moved)
+        elif what == "run":
+            self.run()
+        elif what == "full refresh":
+            self.run(full_refresh=True)
+        elif what == "window" and isinstance(value, tuple):
+            first, last = sorted(value)
+            self.run(event_time_start=f"2013-01-0{first + 1}", event_time_end=f"2013-01-0{last + 2}")
+        elif what == "later":
+            self.hours += int(str(value))
+
+    def run(self, **options: object) -> NodeResult:
+        now = dt.datetime(2013, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=self.hours)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(api, "Moment", lambda run_id, _now: Moment(run_id, now))
+            return only(Project(self.root).run(**options))  # type: ignore[arg-type]
+
+    def expected(self) -> dict[dt.datetime, tuple[int, int]]:
+        """What all batches make of the present rows, in plain Python."""
+        found: dict[dt.datetime, tuple[int, int]] = {}
+        newest = at("2013-01-01") + dt.timedelta(days=self.hours // 24)
+        for row in DeltaTable(str(self.root / "events")).to_pyarrow_table().to_pylist():
+            day = row["seen"].replace(hour=0)
+            if day <= newest:
+                count, total = found.get(day, (0, 0))
+                found[day] = (count + 1, total + row["value"])
+        return found
+
+
+def _play(todo: Iterable[tuple[str, object]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(Path(folder))
+        for what, value in todo:
+            story.act(what, value)
+        DeltaTable(str(story.root / "events")).delete("value < 0 or value > 50")
+
+        result = story.run()
+
+        assert result.status in ("success", "unchanged"), result
+        rows = read_delta(story.root, "daily")
+        assert {row["day"]: (row["events"], row["total"]) for row in rows} == story.expected()
+        assert len(rows) == len(story.expected())
+        assert story.run().status == "unchanged"
+
+
+@given(st.lists(acts, max_size=7))
+@settings(max_examples=15)
+def test_after_a_run_the_table_is_what_its_batches_make_of_the_inputs(todo: list[tuple[str, object]]) -> None:
+    _play(todo)
+
+
+@pytest.mark.slow
+@given(st.lists(acts, max_size=12))
+@settings(max_examples=100)
+def test_after_a_run_the_table_is_what_its_batches_make_of_the_inputs_at_length(
+    todo: list[tuple[str, object]],
+) -> None:
+    _play(todo)
