@@ -21,6 +21,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from fsbuild.batches import Span
+from fsbuild.batches import parse_moment as parse_event_time
 from fsbuild.errors import Place, Problem, UsageError
 from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
@@ -100,29 +102,38 @@ class Project:
 
     # --- running -----------------------------------------------------------------------------------------------------
 
-    def run(
+    def run(  # noqa: PLR0913 - the options of the command
         self,
         *,
         select: Selectors = (),
         exclude: Selectors = (),
         full_refresh: bool = False,
         fail_fast: bool = False,
+        event_time_start: str | None = None,
+        event_time_end: str | None = None,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
-        """Run models, and load the seeds that they read where those are missing or changed."""
-        return self._execute("run", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
+        """Run models, and load the seeds that they read where those are missing or changed.
 
-    def build(
+        With a window of event times, microbatch models compute the batches in it and no others.
+        """
+        options = RunOptions(full_refresh, fail_fast, _window(event_time_start, event_time_end))
+        return self._execute("run", _choosing(select, exclude), options, on_event)
+
+    def build(  # noqa: PLR0913 - the options of the command
         self,
         *,
         select: Selectors = (),
         exclude: Selectors = (),
         full_refresh: bool = False,
         fail_fast: bool = False,
+        event_time_start: str | None = None,
+        event_time_end: str | None = None,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds, run models and snapshots; every check is a result, and gates what it checks."""
-        return self._execute("build", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
+        options = RunOptions(full_refresh, fail_fast, _window(event_time_start, event_time_end))
+        return self._execute("build", _choosing(select, exclude), options, on_event)
 
     def snapshot(
         self,
@@ -186,19 +197,22 @@ class Project:
         options = RunOptions(last.full_refresh, last.fail_fast)
         return again._execute(last.command, choose, options, on_event)
 
-    def plan(
+    def plan(  # noqa: PLR0913 - the options of the command
         self,
         *,
         select: Selectors = (),
         exclude: Selectors = (),
         full_refresh: bool = False,
+        event_time_start: str | None = None,
+        event_time_end: str | None = None,
         command: Literal["run", "build", "seed", "snapshot"] = "run",
     ) -> Plan:
         """Say for each node what a command would do with it, and why."""
-        draft = self._draft(command, RunOptions(full_refresh))
+        options = RunOptions(full_refresh, window=_window(event_time_start, event_time_end))
+        draft = self._draft(command, options)
         chosen = _choose(draft, select, exclude)
         compiled = compile_draft(draft)
-        return plan_run(command, compiled, chosen, read_lake(draft), RunOptions(full_refresh))
+        return plan_run(command, compiled, chosen, read_lake(draft), options, self._moment)
 
     def _execute(
         self,
@@ -216,8 +230,9 @@ class Project:
         compiled = compile_draft(draft)
         write_lineage(compiled.models.values(), draft.project)
         lake = read_lake(draft)
-        plan = plan_run(command, compiled, chosen, lake, options)
-        work = replace(work_on(command, compiled, lake, self._moment), fail_fast=options.fail_fast)
+        plan = plan_run(command, compiled, chosen, lake, options, self._moment)
+        work = work_on(command, compiled, lake, self._moment)
+        work = replace(work, fail_fast=options.fail_fast, window=options.window)
         with self._warehouse(draft) as warehouse, warming_up(plan, work, warehouse):
             result = execute_plan(plan, work, tools_for(draft, warehouse, on_event))
         self._remember(command, options, result, draft)
@@ -491,6 +506,29 @@ def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, .
 
 def _choosing(select: Selectors, exclude: Selectors) -> Callable[[Draft], tuple[str, ...]]:
     return lambda draft: _choose(draft, select, exclude)
+
+
+def _window(start: str | None, end: str | None) -> Span | None:
+    """Read the two ends of a window of event times.
+
+    Raises:
+        UsageError: one is missing, is no date or time, or the end is not after the start.
+    """
+    if start is None and end is None:
+        return None
+    hint = "--event-time-start 2013-01-01 --event-time-end 2013-01-08: the end is the first moment that is not in it"
+    if start is None or end is None:
+        missing = "event-time-start" if start is None else "event-time-end"
+        raise UsageError(Problem(f"{missing} is missing: a window of event times has two ends", hint=hint))
+    try:
+        found = Span(parse_event_time(start), parse_event_time(end))
+    except ValueError as exc:
+        raise UsageError(
+            Problem(f"a window of event times has an end that is no date or time: {exc}", hint=hint)
+        ) from exc
+    if found.end <= found.start:
+        raise UsageError(Problem(f"event-time-end {end} is not after event-time-start {start}", hint=hint))
+    return found
 
 
 def _first_rows(warehouse: Warehouse, relation: Relation, limit: int | None) -> Table:

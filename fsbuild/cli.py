@@ -59,6 +59,13 @@ class RestorePoint(TypedDict):
     downstream: bool
 
 
+class Window(TypedDict):
+    """The event times whose batches are computed, as the api's calls take it."""
+
+    event_time_start: str | None
+    event_time_end: str | None
+
+
 class RunOptions(TypedDict):
     """How to run, as the api's calls take it."""
 
@@ -236,6 +243,23 @@ def row_options(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+def window_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add --event-time-start and --event-time-end; the command gets them as one `window`."""
+
+    @click.option(
+        "--event-time-start",
+        metavar="TIME",
+        help="With --event-time-end: compute just these batches of microbatch models. A date or time, UTC.",
+    )
+    @click.option("--event-time-end", metavar="TIME", help="The first moment after these batches.")
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        kwargs["window"] = {name: kwargs.pop(name) for name in ("event_time_start", "event_time_end")}
+        return command(*args, **kwargs)
+
+    return wrapped
+
+
 # --- commands --------------------------------------------------------------------------------------------------------
 
 
@@ -280,9 +304,10 @@ def _run(action: str, common: Common, **given: object) -> int:
 @cli.command()
 @selection_options
 @run_options
+@window_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; the same as `fsbuild plan`.")
 @common_options
-def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: bool) -> int:
+def run(common: Common, selection: Selection, options: RunOptions, window: Window, *, dry_run: bool) -> int:
     """Run models in order; each is published when its checks pass.
 
     What has not changed is left alone. A seed that a model reads is loaded when it is missing or its file changed.
@@ -294,22 +319,23 @@ def run(common: Common, selection: Selection, options: RunOptions, *, dry_run: b
       fsbuild run --full-refresh --select tag:feature
     """
     if dry_run:
-        return _plan(common, selection, options)
-    return _run("run", common, **selection, **options)
+        return _plan(common, selection, options, window)
+    return _run("run", common, **selection, **options, **window)
 
 
 @cli.command()
 @selection_options
 @run_options
+@window_options
 @common_options
-def build(common: Common, selection: Selection, options: RunOptions) -> int:
+def build(common: Common, selection: Selection, options: RunOptions, window: Window) -> int:
     """Load seeds, run models and snapshots, and report every check as a result.
 
     \b
     Example:
       fsbuild build --select staging+
     """
-    return _run("build", common, **selection, **options)
+    return _run("build", common, **selection, **options, **window)
 
 
 @cli.command()
@@ -372,22 +398,23 @@ def retry(common: Common) -> int:
 @cli.command()
 @selection_options
 @run_options
+@window_options
 @common_options
-def plan(common: Common, selection: Selection, options: RunOptions) -> int:
+def plan(common: Common, selection: Selection, options: RunOptions, window: Window) -> int:
     """Say for each model what a run would do, and why.
 
     \b
     Example:
       fsbuild plan --select carrier_delay_7d+
     """
-    return _plan(common, selection, options)
+    return _plan(common, selection, options, window)
 
 
-def _plan(common: Common, selection: Selection, options: RunOptions) -> int:
+def _plan(common: Common, selection: Selection, options: RunOptions, window: Window) -> int:
     from fsbuild.report import format_plan
 
     project = common.project()
-    found = project.plan(**selection, full_refresh=options["full_refresh"])
+    found = project.plan(**selection, full_refresh=options["full_refresh"], **window)
     if common.log_format == "json":
         for step in found.steps:
             click.echo(json.dumps({"unique_id": step.unique_id, "action": step.action, "reason": step.reason}))

@@ -6,11 +6,13 @@ The keys are the fields of `values.ModelConfig`; nothing else is accepted, so a 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from fsbuild.batches import parse_moment
 from fsbuild.errors import Place, Problem, suggest
 from fsbuild.values import ModelConfig
 
@@ -27,6 +29,7 @@ _FORMER = {
 }
 _KINDS: Mapping[Any, tuple[Any, str]] = {
     bool: (bool, "true or false"),
+    int: (int, "a whole number"),
     str: (str | int | float, "a text"),
 }
 _FIELDS = {field.metadata.get("key", field.name): field for field in dataclasses.fields(ModelConfig)}
@@ -103,7 +106,16 @@ def table_properties(config: ModelConfig) -> dict[str, str]:
 
 
 def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anything
+    if key == "begin" and isinstance(value, dt.date):
+        value = value.isoformat()  # YAML reads 2013-01-01 as a date
     parsed = _coerce(value, _TYPES[_FIELDS[key].name])
+    if key == "begin":
+        try:
+            parse_moment(parsed)
+        except ValueError:
+            raise ValueError("not a date or a time such as 2013-01-31 or 2013-01-31 06:00") from None
+    if key == "lookback" and parsed < 0:
+        raise ValueError("less than 0")
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
         raise ValueError("not one character that can stand between fields")
     if key in ("schema", "alias") and not is_folder_name(parsed):
@@ -129,7 +141,7 @@ def _coerce(value: Any, kind: Any) -> Any:  # noqa: ANN401 - YAML holds anything
     # True is an int to Python, but no text to whoever wrote it.
     if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"not {described}")
-    return value if kind is bool else str(value)
+    return value if kind in (bool, int) else str(value)
 
 
 def _coerce_mapping(value: Any, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML holds anything

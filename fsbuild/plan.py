@@ -6,12 +6,14 @@ everything that it reads, and the very versions of its inputs are those that its
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from fsbuild.batches import BATCHES, EPOCH, Calendar, Span, calendar_of, listed, merged, read_progress
 from fsbuild.config import table_properties
 from fsbuild.errors import Problem, UsageError
 from fsbuild.evolution import Evolution, evolve
@@ -42,7 +44,8 @@ class Situation:
 
     `tokens` identifies the present content of every source, seed and table by unique id; `locations` says where the
     rows of each source are. `feeds` says, by the ids of a model with the strategy `auto` and of an input, why the rows
-    of the input that changed cannot be told.
+    of the input that changed cannot be told. `now` ends the newest batch of microbatch models; `window` is the stretch
+    of time whose batches they compute where that was asked for.
     """
 
     models: Mapping[str, CompiledModel]
@@ -52,6 +55,8 @@ class Situation:
     names: Mapping[str, str]
     locations: Mapping[str, str] = field(default_factory=dict)
     feeds: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    now: dt.datetime = EPOCH
+    window: Span | None = None
 
 
 def physical_inputs(unique_id: str, models: Mapping[str, CompiledModel]) -> tuple[str, ...]:
@@ -97,6 +102,7 @@ def build_plan(
             planner.steps[unique_id] = planner.model_step(situation.models[unique_id])
         else:
             planner.steps[unique_id] = Step(unique_id, "check", "its rows are checked before they are read", "")
+    problems.extend(planner.problems)
     if problems:
         raise UsageError(dict.fromkeys(problems))
     return Plan(tuple(planner.steps.values()))
@@ -111,6 +117,7 @@ class _Planner:
     checking: Checking
     steps: dict[str, Step] = field(default_factory=dict)
     inlined: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
 
     def seed_step(self, seed: Seed) -> Step:
         """Decide about a seed."""
@@ -141,7 +148,7 @@ class _Planner:
             return Step(unique_id, inlined, "computed by the queries that read it", fingerprint)
         state = self.situation.states.get(unique_id)
         if state is None:
-            return Step(unique_id, "create", "there is no table yet", fingerprint)
+            return Step(unique_id, "create", self._with_batches(model, "there is no table yet"), fingerprint)
         return self._table_step(model, state, fingerprint)
 
     def _table_step(self, model: CompiledModel, state: TableState, fingerprint: str) -> Step:
@@ -149,7 +156,11 @@ class _Planner:
         unique_id, config = model.unique_id, model.rendered.config
         is_increment = config.materialized in ("incremental", "snapshot")
         rebuild = _rebuild_reason(model, state, fingerprint, full_refresh=unique_id in self.refreshed)
-        evolution = _evolution(model, state) if config.materialized == "incremental" else None
+        if config.is_batched:
+            rebuild = rebuild or self._begin_reason(model, state)
+            if rebuild is not None and self.situation.window is not None and config.full_refresh is not False:
+                self._refuse_window(model, rebuild)
+        evolution = _evolution(model, state) if config.materialized == "incremental" and not config.is_batched else None
         columns = evolution.columns if evolution is not None else ()
         due: str | None = None
         is_conditional = False
@@ -159,11 +170,13 @@ class _Planner:
                 due = f"its columns changed ({evolution.change}), and {evolution.refusal}"
                 return Step(unique_id, "refuse", due, fingerprint)
         elif rebuild is not None and not (kept_by := _never_rebuilt(config)):
-            return Step(unique_id, "replace", rebuild, fingerprint)
+            return Step(unique_id, "replace", self._with_batches(model, rebuild), fingerprint)
         elif rebuild is not None:
             due = f"{rebuild}, but {kept_by}"
         else:
             due, is_conditional = self._due_reason(model, state, fingerprint)
+        if config.is_batched:
+            due, is_conditional = self._batches_due(model, state, due, is_conditional=is_conditional)
         if due is None:
             checks = model.rendered.model.checks
             kept = self._kept(unique_id, checks, state, fingerprint, "nothing that it reads has changed")
@@ -174,6 +187,47 @@ class _Planner:
         has_new_checks = self._has_new_checks(fingerprint, state)
         step = Step(unique_id, action, due, fingerprint, is_conditional, has_new_checks, columns)
         return self._auto_step(model, state, step) if model.maintenance is not None else step
+
+    def _with_batches(self, model: CompiledModel, reason: str) -> str:
+        """Add to the reason for a table that is made which batches it begins with."""
+        window = self.situation.window
+        if not model.rendered.config.is_batched:
+            return reason
+        calendar = self._calendar(model)
+        whole = [Span(calendar.begin, calendar.newest.end)] if calendar.begin < calendar.newest.end else []
+        return f"{reason}; {_batches(list(calendar.batches(window)) if window else whole, calendar)}"
+
+    def _begin_reason(self, model: CompiledModel, state: TableState) -> str | None:
+        """Why batches that are done are none any more, or None."""
+        calendar, progress = self._calendar(model), read_progress(state.extra.get(BATCHES))
+        is_later = any(span.start < calendar.begin for span in (*progress.done, *progress.due))
+        return "its begin was moved to a later time" if is_later else None
+
+    def _refuse_window(self, model: CompiledModel, rebuild: str) -> None:
+        if model.unique_id in self.refreshed:
+            return
+        name, place = self.situation.names[model.unique_id], model.rendered.model.place
+        message = f"'{name}' has to be rebuilt ({rebuild}), and only some of its batches were asked for"
+        hint = "run it without --event-time-start, or start anew from these batches with --full-refresh"
+        self.problems.append(Problem(message, place, hint=hint))
+
+    def _calendar(self, model: CompiledModel) -> Calendar:
+        return calendar_of(model.rendered.config, self.situation.now)
+
+    def _batches_due(
+        self, model: CompiledModel, state: TableState, due: str | None, *, is_conditional: bool
+    ) -> tuple[str | None, bool]:
+        """Why batches are to be computed and which, and whether that depends on what parents publish."""
+        calendar, config = self._calendar(model), model.rendered.config
+        if self.situation.window is not None:
+            asked = list(calendar.batches(self.situation.window))
+            return (_batches(asked, calendar, "asked for") if asked else None), False
+        missing = calendar.missing(read_progress(state.extra.get(BATCHES)))
+        if due is None and not missing:
+            return None, False
+        told = _batches([*missing, *calendar.latest(config.lookback)], calendar)
+        late = ", and those of rows that came late" if due is not None and model.rendered.batched else ""
+        return (f"{due}; {told}{late}" if due is not None else told), is_conditional and not missing
 
     def _auto_step(self, model: CompiledModel, state: TableState, step: Step) -> Step:
         """Run an increment in full where that it equals a full refresh is not proven, and say why."""
@@ -332,6 +386,15 @@ def _evolution(model: CompiledModel, state: TableState) -> Evolution | None:
         return None
     present = [ColumnType(name, kind) for name, kind in json.loads(state.extra["columns"])]
     return evolve(config.on_schema_change, present, model.columns)
+
+
+def _batches(spans: Sequence[Span], calendar: Calendar, what: str = "due") -> str:
+    """Name batches: `3 batches are due: 2013-01-05 … 2013-01-07`."""
+    found = [batch for span in merged(spans) for batch in calendar.batches(span)]
+    if not found:
+        return "no batch has begun yet"
+    count = f"{len(found):,} batches are" if len(found) > 1 else "1 batch is"
+    return f"{count} {what}: {listed(found, calendar.size)}"
 
 
 def _definition(fingerprint: str) -> str:

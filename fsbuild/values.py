@@ -21,7 +21,8 @@ ResourceType = Literal["model", "snapshot", "seed", "source"]
 Severity = Literal["error", "warn"]
 Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "describe", "keep", "refuse"]
 SchemaChange = Literal["fail", "append_new_columns", "sync_all_columns"]
-Strategy = Literal["auto", "merge", "append", "delete+insert", "insert_overwrite"]
+Strategy = Literal["auto", "merge", "append", "delete+insert", "insert_overwrite", "microbatch"]
+BatchSize = Literal["hour", "day", "month", "year"]
 Status = Literal["success", "unchanged", "warn", "error", "skipped", "pass", "fail"]
 
 
@@ -67,6 +68,11 @@ class Relation:
 
 # The schema of the engine in which rows are kept until they are published; no node can have it.
 STAGING = "fsbuild_staging"
+
+
+# The engine's variables that hold the start and the end of the batch that is computed.
+BATCH_START = "fsbuild_batch_start"
+BATCH_END = "fsbuild_batch_end"
 
 
 def staged_relation(unique_id: str) -> Relation:
@@ -173,6 +179,16 @@ class ModelConfig:
         default="fail",
         metadata={"doc": "what an increment does when its columns are others: `append_new_columns` keeps the old too"},
     )
+    begin: str | None = field(
+        default=None, metadata={"doc": "strategy `microbatch`: the date or time at which the first batch begins"}
+    )
+    batch_size: BatchSize = field(
+        default="day", metadata={"doc": "strategy `microbatch`: how long a batch is: `hour`, `day`, `month`, `year`"}
+    )
+    lookback: int = field(
+        default=1,
+        metadata={"doc": "strategy `microbatch`: how many batches before the newest are computed again with it"},
+    )
     full_refresh: bool | None = field(
         default=None,
         metadata={"doc": "`false`: never rebuild the table, whatever the command line says; `true`: always"},
@@ -222,6 +238,11 @@ class ModelConfig:
     def strategy(self) -> Strategy:
         """The incremental strategy in force."""
         return self.incremental_strategy or ("merge" if self.unique_key else "append")
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether the table is computed batch by batch."""
+        return self.materialized == "incremental" and self.strategy == "microbatch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +295,7 @@ class Source:
     version: int | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
+    event_time: str | None = None
     columns: tuple[Column, ...] = ()
     checks: tuple[Check, ...] = ()
 
@@ -348,6 +370,7 @@ class RenderedModel:
     `sql` is the query of a full refresh; `incremental_sql` differs from None where `is_incremental()` was asked.
     `depends_on` names the nodes that it reads, by unique id, in the order of their first mention; `pins` are those of
     them that are read as they were.
+    `batched` has those of which a batch reads its own stretch of time, with the column that says when a row was true.
     """
 
     model: Model
@@ -357,6 +380,7 @@ class RenderedModel:
     incremental_sql: RenderedSql | None
     depends_on: tuple[str, ...]
     pins: tuple[Pin, ...] = ()
+    batched: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unique_id(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from fsbuild.compile.batched import batch_problems
 from fsbuild.compile.binding import Binder, bind_sql
 from fsbuild.compile.columns import column_problems, increment_problems
 from fsbuild.compile.reads import Reads
@@ -70,6 +71,7 @@ def compile_models(
             continue
         _declare(bound, binder)
         parents = [inputs[parent] for parent in model.depends_on]
+        problems.extend(batch_problems(model, bound.columns, {one.unique_id: one.columns for one in parents}))
         inputs[model.unique_id] = Input(model.unique_id, model.relation, bound.columns)
         if not problems:
             one_compiled = _read_model(bound, parents, binder.volatile_functions)

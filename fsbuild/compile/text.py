@@ -85,6 +85,8 @@ def fingerprint(model: RenderedModel, columns: Sequence[ColumnType], tokens: Seq
     if config.materialized == "snapshot":
         how = (config.snapshot_strategy, config.updated_at, config.check_cols, config.hard_deletes)
         counted = {**counted, "snapshot": (*how, config.dbt_valid_to_current)}
+    if config.is_batched:
+        counted = {**counted, "batches": [config.batch_size, config.event_time]}
     return _digest(json.dumps(counted, sort_keys=True))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fsbuild.engine.connection import engine_errors, load_extension, open_duckdb
 from fsbuild.engine.sources import scan
-from fsbuild.values import STAGING, ColumnType, Relation, Source, delta_uri, literal, quote
+from fsbuild.values import BATCH_END, BATCH_START, STAGING, ColumnType, Relation, Source, delta_uri, literal, quote
 
 if TYPE_CHECKING:
     import duckdb
@@ -99,6 +99,20 @@ class Warehouse:
         with engine_errors():
             (count,) = self._cursor().execute(f"CREATE OR REPLACE TABLE {relation} AS {sql}").fetchall()[0]
         return int(count)
+
+    def add(self, relation: Relation, sql: str) -> int:
+        """Compute a query and add its rows to those that are kept under a name; return how many."""
+        with engine_errors():
+            (count,) = self._cursor().execute(f"INSERT INTO {relation} {sql}").fetchall()[0]
+        return int(count)
+
+    def set_batch(self, start: str | None = None, end: str | None = None) -> None:
+        """Choose the stretch of time, as SQL, that the queries of this thread read; without one they read no batch."""
+        cursor = self._cursor()
+        with engine_errors():
+            for name, moment in ((BATCH_START, start), (BATCH_END, end)):
+                # A variable that is set to NULL is an integer, and cannot be compared with a time.
+                cursor.execute(f"RESET VARIABLE {name}" if moment is None else f"SET VARIABLE {name} = {moment}")
 
     def keep_changes(self, relation: Relation, changes: pa.RecordBatchReader) -> int:
         """Keep the rows that changes leave added or removed in the end, each once; return how many.

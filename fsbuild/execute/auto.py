@@ -36,7 +36,7 @@ def find_affected(model: CompiledModel, bindings: Bindings) -> Affected:
         reason = maintenance.unprovable.get(name)
         if reason is None:
             try:
-                _keep_changes(model.unique_id, name, recorded.get(name, ""), bindings)
+                keep_changes(model.unique_id, name, recorded.get(name, ""), bindings)
             except NoChangesError as exc:
                 reason = exc.reason
         if reason is not None:
@@ -56,7 +56,7 @@ def find_affected(model: CompiledModel, bindings: Bindings) -> Affected:
     return Affected(count)
 
 
-def _keep_changes(unique_id: str, name: str, since: str, bindings: Bindings) -> None:
+def keep_changes(unique_id: str, name: str, since: str, bindings: Bindings) -> None:
     """Keep the rows of an input that differ between what was read and what is there, each once."""
     if name in bindings.work.sources and bindings.work.sources[name].kind != "delta":
         raise NoChangesError(name, "it is read from files, of which only the present ones are known")

@@ -69,10 +69,10 @@ class Bindings:
         relation, warehouse = self.relation(unique_id), self.tools.warehouse
         with self.lock:
             if not columns:
-                warehouse.bind_table(relation, self.uri(unique_id), self.states[unique_id].version)
+                warehouse.bind_table(relation, self.uri(unique_id), self.state(unique_id).version)
                 return relation
             table = staged_relation(f"{unique_id} present")
-            warehouse.bind_table(table, self.uri(unique_id), self.states[unique_id].version)
+            warehouse.bind_table(table, self.uri(unique_id), self.state(unique_id).version)
             present = {column.name.lower() for column in warehouse.columns(f"SELECT * FROM {table}")}
             warehouse.bind_query(relation, f"SELECT {in_columns(columns, present)} FROM {table}")
         return relation

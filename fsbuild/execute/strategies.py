@@ -53,9 +53,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How rows enter a table: the write, the SQL of what is written, and how many rows that are."""
+    """How rows enter a table: the write, the SQL of what is written, and how many rows that are.
 
-    write: Write
+    There is no write where the table has these rows already and no commit is needed for them.
+    """
+
+    write: Write | None
     sql: str
     count: int
 

@@ -18,6 +18,7 @@ from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings, in_columns
 from fsbuild.execute.keys import refuse_bad_keys
+from fsbuild.execute.microbatch import BatchLoad, find_batches
 from fsbuild.execute.snapshots import (
     OPEN_END,
     Snapshotting,
@@ -65,7 +66,7 @@ _KEPT_ROWS = 200_000
 _RETRIES = 5
 _PATIENCE_S = 0.05
 # Strategies by which a row may come beside another one that has its key: all rows are looked at.
-_KEYS_OF_ALL = frozenset({"append", "auto", "insert_overwrite"})
+_KEYS_OF_ALL = frozenset({"append", "auto", "insert_overwrite", "microbatch"})
 
 
 @dataclass(slots=True)
@@ -216,6 +217,8 @@ class Execution:
         )
         if model.snapshot is not None:
             return self._publish_snapshot(model, model.snapshot, load, node)
+        if config.is_batched:
+            return self._run_batches(model, step, load, node)
         if step.action != "increment":
             return self._publish(load, node)
         self.bindings.bind_present(unique_id, step.columns)
@@ -226,15 +229,19 @@ class Execution:
                 is_rewrite = _columns_json(step.columns) != self.bindings.states[unique_id].extra.get("columns")
                 load = replace(load, sql=f"SELECT {selected} FROM (\n{load.sql}\n)", is_rewrite=is_rewrite)
             return self._publish(load, node)
+        return self._maintain(model, load, node)
+
+    def _maintain(self, model: CompiledModel, load: _Load, node: NodeResult) -> NodeResult:
+        """Publish what changes of the inputs make of a table with the strategy `auto`."""
+        unique_id = model.unique_id
         affected = find_affected(model, self.bindings)
         if affected.reason is not None:
             return self._publish(load, replace(node, message=f"{affected.reason}: in full"))
         maintenance = model.maintenance or Maintenance()
         node = replace(node, message=f"{affected.count:,} affected keys ({', '.join(maintenance.key)})")
         if not affected.count:
-            version = self.tools.lake.record(
-                model.rendered.relation, replace(self._fenced(commit, 0), extra=self.bindings.states[unique_id].extra)
-            )
+            remembered = replace(self._fenced(load.commit, 0), extra=self.bindings.states[unique_id].extra)
+            version = self.tools.lake.record(model.rendered.relation, remembered)
             self.bindings.remember(unique_id, version, keep=False)
             return replace(node, status="success", rows=0, version=version)
         return self._publish(replace(load, sql=maintenance.recompute, strategy="auto", affected=maintenance.key), node)
@@ -258,6 +265,29 @@ class Execution:
             return self._publish(load, node)
         finally:
             warehouse.drop(source)
+
+    def _run_batches(self, model: CompiledModel, step: Step, load: _Load, node: NodeResult) -> NodeResult:
+        """Compute a microbatch model's batches: one by one, or all for a table that begins with them."""
+        batches = find_batches(model, self.bindings, is_increment=step.action == "increment")
+        event_time = batches.axis.column
+        load = replace(load, strategy="microbatch", event_time=event_time)
+
+        def publish(batch: BatchLoad) -> NodeResult:
+            if batch.batch is not None:
+                self.bindings.bind_present(model.unique_id)
+            commit = replace(load.commit, extra=batch.extra)
+            has_new_checks = load.has_new_checks and batch.is_first
+            return self._publish(replace(load, batch=batch, commit=commit, has_new_checks=has_new_checks), node)
+
+        def record(extra: Mapping[str, str]) -> int:
+            commit = self._fenced(replace(load.commit, extra=extra), 0)
+            version = self.tools.lake.record(model.rendered.relation, commit)
+            self.bindings.remember(model.unique_id, version, keep=False)
+            return version
+
+        if step.action != "increment":
+            return batches.build(publish)
+        return batches.run(publish, record) or replace(node, status="unchanged", message="no batch is due")
 
     def _commit(
         self,
@@ -283,7 +313,7 @@ class Execution:
         """Compute, stage, check and commit a table."""
         warehouse, unique_id = self.tools.warehouse, load.unique_id
         staged = staged_relation(unique_id)
-        count = warehouse.keep(staged, load.sql)
+        count = load.batch.stage(staged) if load.batch else warehouse.keep(staged, load.sql)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
         if load.key and load.strategy not in _KEYS_OF_ALL:
             refuse_bad_keys(warehouse.rows, str(staged), load.key)
@@ -304,6 +334,9 @@ class Execution:
             message = "its checks failed; nothing was published"
             return replace(node, status=status, rows=count, checks=results, message=message)
         entry = strategy.entry(count)
+        if entry.write is None:
+            warehouse.drop(staged)
+            return replace(node, status=status, rows=0, checks=results)
         names = tuple(column.name for column in columns)
         table_rows = TableRows(lambda: warehouse.stream(entry.sql), names, entry.count)
         commit = self._fenced(load.commit, entry.count, self._event_times(str(staged), load.event_time))
@@ -320,6 +353,8 @@ class Execution:
     def _strategy(self, load: _Load, columns: Sequence[ColumnType]) -> Strategy:
         """How a load's rows enter the table."""
         target = Target(load.unique_id, self.bindings.relation(load.unique_id), columns, load.key)
+        if load.batch is not None:
+            return load.batch.strategy(target, self.tools.warehouse) or Overwriting(target)
         strategy = self._plain_strategy(load, target)
         return Rewriting(target, strategy) if load.is_rewrite else strategy
 
@@ -342,7 +377,8 @@ class Execution:
 
     def _fenced(self, commit: Commit, rows: int, event_times: tuple[str, str] | None = None) -> Commit:
         """Complete a commit by the version that it builds upon, and what is only known now."""
-        state = self.bindings.states.get(commit.app_id.removeprefix("fsbuild."))
+        unique_id = commit.app_id.removeprefix("fsbuild.")
+        state = self.bindings.published.get(unique_id) or self.bindings.states.get(unique_id)
         return replace(commit, expected_version=state.version if state else None, rows=rows, event_times=event_times)
 
     # --- rows --------------------------------------------------------------------------------------------------------
@@ -398,6 +434,7 @@ class _Load:
     present: tuple[ColumnType, ...] = ()
     event_time: str | None = None
     has_new_checks: bool = False
+    batch: BatchLoad | None = None
     is_rewrite: bool = False
 
 

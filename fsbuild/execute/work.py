@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fsbuild.batches import EPOCH, Span
 from fsbuild.values import (
     Check,
     CheckResult,
@@ -31,6 +33,8 @@ class Warehouse(Protocol):
     """What executing needs of the engine."""
 
     def keep(self, relation: Relation, sql: str) -> int: ...
+    def add(self, relation: Relation, sql: str) -> int: ...
+    def set_batch(self, start: str | None = None, end: str | None = None) -> None: ...
     def keep_changes(self, relation: Relation, changes: pa.RecordBatchReader) -> int: ...
     def drop(self, relation: Relation) -> None: ...
     def stream(self, sql: str) -> pa.RecordBatchReader: ...
@@ -71,7 +75,10 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a run works on. `states` and `tokens` are what the plan was made from."""
+    """What a run works on. `states` and `tokens` are what the plan was made from.
+
+    `window` is the stretch of time whose batches microbatch models compute, whatever else is due.
+    """
 
     command: str
     run_id: str
@@ -84,6 +91,8 @@ class Work:
     states: Mapping[str, TableState]
     tokens: Mapping[str, str]
     inputs: Mapping[str, tuple[str, ...]]
+    now: dt.datetime = EPOCH
+    window: Span | None = None
     is_checking: bool = True
     fail_fast: bool = False
 

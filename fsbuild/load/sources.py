@@ -59,6 +59,7 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
             version=version,
             description=str(table.get("description") or source.get("description") or "").strip(),
             tags=tuple(config.get("tags", ())),
+            event_time=_event_time(reading, table, config, meta),
             columns=columns,
             checks=checks,
         )
@@ -67,10 +68,20 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
 def _source_layers(section: Section, problems: list[Problem]) -> Iterator[dict[str, Any]]:
     """A source's or table's `meta` and `tags`, at the top level or below `config`."""
     for layer in (section.data, section.mapping("config", problems)):
-        yield {key: layer[key] for key in ("meta", "tags") if layer.get(key) is not None}
+        yield {key: layer[key] for key in ("meta", "tags", "event_time") if layer.get(key) is not None}
         # dbt-duckdb also reads the location directly below `config`.
         direct = {key: layer[key] for key in ("external_location", *_DELTA_KEYS) if layer.get(key) is not None}
         yield {"meta": direct} if direct else {}
+
+
+def _event_time(reading: Reading, table: Section, config: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:
+    """The column that says when a row was true: `event_time`, below `config` or `meta`."""
+    found = config.get("event_time", meta.get("event_time"))
+    if found is None or isinstance(found, str):
+        return found
+    message = f"event_time is {found!r}, not the name of a column"
+    reading.problems.append(Problem(message, table.place_of("name")))
+    return None
 
 
 def _location(

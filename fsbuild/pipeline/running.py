@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fsbuild.batches import Span
 from fsbuild.errors import FsbuildError
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run: rebuild tables from nothing, stop at the first failure."""
+    """How to run: rebuild tables from nothing, stop at the first failure, compute just the batches of a window."""
 
     full_refresh: bool = False
     fail_fast: bool = False
+    window: Span | None = None
 
 
-def plan_run(command: str, compiled: Compiled, chosen: Sequence[str], lake: LakeState, options: RunOptions) -> Plan:
+def plan_run(  # noqa: PLR0913 - what a plan depends on
+    command: str, compiled: Compiled, chosen: Sequence[str], lake: LakeState, options: RunOptions, moment: Moment
+) -> Plan:
     """Plan what a command does with the chosen nodes, and with the seeds that they read."""
     from fsbuild.plan import Checking, Situation, build_plan, physical_inputs
 
@@ -36,7 +40,15 @@ def plan_run(command: str, compiled: Compiled, chosen: Sequence[str], lake: Lake
     seeds = {seed.unique_id: seed for seed in draft.project.seeds}
     locations = {source.unique_id: source.location for source in draft.project.sources}
     situation = Situation(
-        compiled.models, seeds, lake.states, lake.tokens, names, locations, feed_problems(compiled, lake)
+        compiled.models,
+        seeds,
+        lake.states,
+        lake.tokens,
+        names,
+        locations,
+        feed_problems(compiled, lake),
+        moment.started_at,
+        options.window,
     )
     snapshots = {name for name, model in compiled.models.items() if model.snapshot is not None}
     runnable = {"seed": set(seeds), "snapshot": snapshots, "run": set(compiled.models) - snapshots}
@@ -75,6 +87,7 @@ def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -
         states=lake.states,
         tokens=lake.tokens,
         inputs={name: physical_inputs(name, compiled.models) for name in compiled.models},
+        now=moment.started_at,
         is_checking=is_checking(command, compiled.draft),
     )
 

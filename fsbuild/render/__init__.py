@@ -95,7 +95,11 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
     disabled = frozenset(one.model.name for one in parsed if not one.config.enabled)
     final = {name: found for name, found in provisional.items() if name not in disabled}
     final |= {one.model.name: (one.model.unique_id, one.relation) for one in enabled}
-    names = Names(project.name, final, sources, disabled)
+    times = {source.unique_id: source.event_time for source in project.sources}
+    times |= {seed.unique_id: seed.config.event_time for seed in project.seeds}
+    times |= {one.model.unique_id: one.config.event_time for one in enabled}
+    event_times = {name: column for name, column in times.items() if column is not None}
+    names = Names(project.name, final, sources, disabled, event_times)
     known = [replace(one, relation=seed.relation) for one, seed in zip(seeds, project.seeds, strict=True)]
     graph = ProjectGraph(project, [*known, *(one.known for one in enabled)])
     rendered = [_finish(one, rendering, names, graph) for one in enabled]
@@ -153,6 +157,7 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
             graph,
             is_executing=True,
             is_incremental=is_incremental,
+            is_batched=one.config.is_batched,
         )
         return _render(one.model, one.template, context, rendering), context
 
@@ -168,7 +173,9 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
             return None
         depends_on |= second.depends_on
         pins |= second.pins
-    return RenderedModel(one.model, one.config, one.relation, sql, incremental, tuple(depends_on), tuple(pins.values()))
+    return RenderedModel(
+        one.model, one.config, one.relation, sql, incremental, tuple(depends_on), tuple(pins.values()), context.batched
+    )
 
 
 def _render(

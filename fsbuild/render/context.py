@@ -56,6 +56,8 @@ class Names:
     nodes: Mapping[str, tuple[str, Relation]]
     sources: Mapping[tuple[str, str], tuple[str, Relation]]
     disabled: frozenset[str] = frozenset()
+    # The column that says when a row was true, by unique id, of nodes that have one.
+    event_times: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,6 +75,9 @@ class ModelContext:
     told_config: dict[str, Any] = field(default_factory=dict)
     depends_on: dict[str, None] = field(default_factory=dict)
     pins: dict[str, Pin] = field(default_factory=dict)
+    # Whether the template is that of one batch, which reads the batch's rows of what has an event time.
+    is_batched: bool = False
+    batched: dict[str, str] = field(default_factory=dict)
     asked_incremental: bool = False
     # Called with each problem that need not stop the rendering, so that one reading finds them all.
     note: Callable[[str, str | None], None] = lambda _message, _hint: None
@@ -101,7 +106,9 @@ class ModelContext:
                 self.note(f"unknown model or seed '{name}'", near)
             return TemplateRelation("unknown", name)
         self.depends_on[found[0]] = None
-        return TemplateRelation.of(found[1] if at is None else self._pin(name, found[0], found[1], at))
+        if at is None:
+            return self._read(*found)
+        return TemplateRelation.of(self._pin(name, found[0], found[1], at))
 
     def _pin(self, name: str, unique_id: str, relation: Relation, at: int | str) -> Relation:
         """Note that a node is read as it was; return the name that stands for it then."""
@@ -121,8 +128,15 @@ class ModelContext:
             wanted, known = ".".join(names), [".".join(pair) for pair in self.names.sources]
             self.note(f"unknown source '{wanted}'", suggest(wanted, known))
             return TemplateRelation(*names)
-        self.depends_on[found[0]] = None
-        return TemplateRelation.of(found[1])
+        return self._read(*found)
+
+    def _read(self, unique_id: str, relation: Relation) -> TemplateRelation:
+        """Note that a node is read; in a microbatch model one that has an event time is read batch by batch."""
+        self.depends_on[unique_id] = None
+        event_time = self.names.event_times.get(unique_id) if self.is_batched else None
+        if event_time is not None:
+            self.batched[unique_id] = event_time
+        return TemplateRelation.of(relation, event_time)
 
     def ask_incremental(self) -> bool:
         """`is_incremental()`."""

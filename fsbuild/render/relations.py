@@ -3,13 +3,18 @@
 {{ this }}                          "main"."totals"
 {{ this.include(schema=false) }}    "totals"
 {{ this.quote(schema=false) }}      main."totals"
+
+In a microbatch model, what has an event time is read one batch at a time; `render()` reads all of it:
+
+{{ ref('events') }}                 (select * from "main"."events" where "at" >= getvariable(…) and "at" < …)
+{{ ref('events').render() }}        "main"."events"
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fsbuild.values import Relation, quote
+from fsbuild.values import BATCH_END, BATCH_START, Relation, literal, quote
 
 # What DuckDB calls the database that it computes in, and dbt-duckdb that of a target without a file.
 DATABASE = "memory"
@@ -24,11 +29,12 @@ class TemplateRelation:
     identifier: str
     shown: frozenset[str] = frozenset({"schema", "identifier"})
     quoted: frozenset[str] = frozenset(_PARTS)
+    event_time: str | None = None
 
     @classmethod
-    def of(cls, relation: Relation) -> TemplateRelation:
-        """Make a template's relation of one of ours."""
-        return cls(relation.schema, relation.identifier)
+    def of(cls, relation: Relation, event_time: str | None = None) -> TemplateRelation:
+        """Make a template's relation of one of ours; with an event time, of the batch's rows in it."""
+        return cls(relation.schema, relation.identifier, event_time=event_time)
 
     @property
     def database(self) -> str:
@@ -62,12 +68,16 @@ class TemplateRelation:
         return self.include(identifier=False)
 
     def render(self) -> str:
-        """Write the relation, as printing it does."""
-        return str(self)
-
-    def __str__(self) -> str:
+        """Write the relation, as printing it does; all rows of it in a microbatch model too."""
         parts = ((part, str(getattr(self, part))) for part in _PARTS if part in self.shown)
         return ".".join(quote(name) if part in self.quoted else name for part, name in parts)
+
+    def __str__(self) -> str:
+        if self.event_time is None or "identifier" not in self.shown:
+            return self.render()
+        column, start, end = quote(self.event_time), literal(BATCH_START), literal(BATCH_END)
+        condition = f"{column} >= getvariable({start}) and {column} < getvariable({end})"
+        return f"(select * from {self.render()} where {condition})"
 
 
 def _chosen(before: frozenset[str], *wishes: bool | None) -> frozenset[str]:
