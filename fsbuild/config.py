@@ -6,6 +6,7 @@ The keys are the fields of `values.ModelConfig`; nothing else is accepted, so a 
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -21,8 +22,27 @@ _KINDS: Mapping[Any, tuple[Any, str]] = {
     bool: (bool, "true or false"),
     str: (str | int | float, "a text"),
 }
+# The engine's own schemas and databases, and the schema in which the rows of a run are staged.
+_RESERVED = frozenset({"information_schema", "pg_catalog", "temp", "system", "memory", "fsbuild_staging"})
+_FOLDER_NAME = re.compile(r"\w[\w.-]*")
 _FIELDS = {field.name: field for field in dataclasses.fields(ModelConfig)}
 _TYPES = get_type_hints(ModelConfig)
+
+
+def folder_mistake(name: str) -> str | None:
+    """Say why a schema or a table, which are folders of the lake, cannot have a name; None where it can.
+
+    >>> folder_mistake("../x")
+    "has characters that cannot be a folder's name"
+    """
+    if not _FOLDER_NAME.fullmatch(name):
+        return "has characters that cannot be a folder's name"
+    return "is the folder of a Delta table's log" if name == "_delta_log" else None
+
+
+def is_reserved(schema: str) -> bool:
+    """Whether the engine keeps the name of a schema for itself."""
+    return schema.lower() in _RESERVED
 
 
 def is_config_key(key: str) -> bool:
@@ -79,6 +99,8 @@ def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anyt
     parsed = _coerce(value, _TYPES[key])
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
         raise ValueError("not one character that can stand between fields")
+    if key in ("schema", "alias") and (mistake := folder_mistake(parsed)) is not None:
+        raise ValueError(f"which {mistake}; use letters, digits, '_', '-' and '.'")
     return parsed
 
 

@@ -376,6 +376,7 @@ def test_a_mistake_in_sql_is_told_at_its_place(sql: str, message: str) -> None:
         ("select 1 as x, 2 as X", {}, "two columns are named 'X'"),
         ("select a + 1 from t", {}, "column '(a + 1)' has no usable name"),
         ("select a from t", {"unique_key": ("id",)}, "unique_key column 'id' is not a column of the model"),
+        ("select a, b from t", {"partition_by": ("B", "a")}, "partition_by names every column of the model"),
         ("select a from t", {"partition_by": ("id",)}, "partition_by column 'id' is not a column of the model"),
         (
             "select a from t",
@@ -467,6 +468,29 @@ def test_all_mistakes_of_a_project_are_told_at_once_and_none_that_only_follows(m
     assert found[:2] == ["models/a.sql:1:8", "models/c.sql:1:8"] or len(found) >= 3
     assert any(line.startswith("models/s.yml:4") for line in found)
     assert not any(line.startswith(("models/d.sql", "models/e.sql")) for line in found)
+
+
+@pytest.mark.parametrize("config", ["config(enabled=false)", "config()"])
+def test_a_check_that_refers_to_a_disabled_node_is_told(make_project: Make, config: str) -> None:
+    to = "models:\n  - name: a\n    columns:\n      - name: id\n        data_tests:\n"
+    files = {
+        "models/a.sql": "select 1 as id",
+        "models/b.sql": f"{{{{ {config} }}}}select 1 as id",
+        "seeds/s.csv": "id\n1\n",
+        "models/m.yml": to
+        + "          - relationships: {to: ref('b'), field: id}\n"
+        + "          - relationships: {to: ref('s'), field: id}\n",
+        "seeds/s.yml": f"seeds:\n  - name: s\n    config: {{enabled: {'false' not in config}}}\n",
+    }
+    root = make_project(files)
+    if "false" not in config:
+        assert compiled_models(root).keys() == {"a", "b"}
+        return
+    assert told_of(root) == [
+        f"models/m.yml:{line}: 'relationships' refers to '{name}', which is disabled\n"
+        "  hint: enable it, or take the test out"
+        for line, name in ((6, "b"), (7, "s"))
+    ]
 
 
 def test_a_mistake_in_a_macro_s_output_is_told_at_the_line_of_the_model(make_project: Make) -> None:

@@ -36,6 +36,9 @@ def column_problems(model: RenderedModel, bound: Sequence[BoundColumn]) -> Itera
             if name.lower() not in seen:
                 message = f"{role} column '{name}' is not a column of the model"
                 yield Problem(message, place, hint=suggest(name, seen.values()))
+    if {name.lower() for name in config.partition_by} >= {*seen}:
+        message = "partition_by names every column of the model, and a Delta table needs one beside them"
+        yield Problem(message, place, hint="leave out a column, or partition_by altogether")
     if config.materialized == "incremental" and config.strategy == "merge" and not config.unique_key:
         yield Problem("incremental_strategy 'merge' needs a unique_key", place, hint="config(unique_key='id')")
 

@@ -30,9 +30,10 @@ class Binder:
 
     def declare(self, relation: Relation, columns: Iterable[tuple[str, str]]) -> None:
         """Make an empty table of that name with these columns and types."""
-        if relation.schema not in self._schemas:
+        # As in all of SQL, names that differ in case alone are one.
+        if relation.schema.lower() not in self._schemas:
             self._connection.execute(f"CREATE SCHEMA {quote(relation.schema)}")
-            self._schemas.add(relation.schema)
+            self._schemas.add(relation.schema.lower())
         written = ", ".join(f"{quote(name)} {kind}" for name, kind in columns)
         with engine_errors():
             self._connection.execute(f"CREATE TABLE {relation} ({written})")

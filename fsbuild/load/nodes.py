@@ -5,11 +5,11 @@ A `.sql` file is a model, a `.csv` file is a seed, and the YAML beside them desc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fsbuild.config import folder_mistake
 from fsbuild.errors import FsbuildError, Place, Problem, suggest
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section, parse_yaml
@@ -19,7 +19,6 @@ from fsbuild.load.seeds import read_seed
 from fsbuild.load.sources import read_sources
 from fsbuild.values import Model, Seed, Source, SourceFile
 
-_NAME = re.compile(r"\w[\w.-]*")
 _YAML_KEYS = frozenset({"version", "models", "seeds", "sources", "macros", "exposures"})
 _YAML_NOT_YET = frozenset(
     {"snapshots", "unit_tests", "data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"}
@@ -99,8 +98,8 @@ def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, P
     for file in files:
         place = Place(reading.shown(file))
         first = seen.get(file.stem.lower())
-        if not _NAME.fullmatch(file.stem):
-            message = f"{kind} name '{file.stem}' has characters that cannot be a folder's name"
+        if (mistake := folder_mistake(file.stem)) is not None:
+            message = f"{kind} name '{file.stem}' {mistake}"
             reading.problems.append(Problem(message, place, hint="use letters, digits, '_', '-' and '.'"))
         elif first is not None:
             but_for_case = "" if first.stem == file.stem else f" as '{first.stem}'"
