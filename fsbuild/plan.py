@@ -7,7 +7,7 @@ everything that it reads, and the very versions of its inputs are those that its
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fsbuild.errors import Problem, UsageError
@@ -122,8 +122,11 @@ def _input_reason(
     model: CompiledModel, state: TableState, situation: Situation, steps: Mapping[str, Step]
 ) -> tuple[str | None, bool]:
     """Why a table's inputs call for a run, and whether that depends on what its parents publish."""
-    if volatile := _volatile_calls(model, situation.models):
+    computed = tuple(_computed_with(model, situation.models))
+    if volatile := [name for one in computed for name in one.volatile]:
         return f"it calls {volatile[0]}(), which differs from run to run", False
+    if files := [name for one in computed for name in one.file_reads]:
+        return f"it reads files by itself ({files[0]}), whose changes cannot be seen; declare a source", False
     inputs = physical_inputs(model.unique_id, situation.models)
     running = [name for name in inputs if name in steps and steps[name].action != "keep"]
     for name in inputs:
@@ -135,13 +138,12 @@ def _input_reason(
     return None, False
 
 
-def _volatile_calls(model: CompiledModel, models: Mapping[str, CompiledModel]) -> tuple[str, ...]:
-    """The functions that make a model's rows depend on the moment, those in views that it reads included."""
-    found = dict.fromkeys(model.volatile)
+def _computed_with(model: CompiledModel, models: Mapping[str, CompiledModel]) -> Iterator[CompiledModel]:
+    """The model, and the views and ephemeral models behind it, whose SQL is computed with its own."""
+    yield model
     for parent in model.rendered.depends_on:
         if parent in models and models[parent].rendered.config.materialized in INLINED:
-            found.update(dict.fromkeys(_volatile_calls(models[parent], models)))
-    return tuple(found)
+            yield from _computed_with(models[parent], models)
 
 
 def _missing_inputs(unique_id: str, situation: Situation, steps: Mapping[str, Step]) -> Sequence[Problem]:

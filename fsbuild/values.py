@@ -324,7 +324,8 @@ class CompiledModel:
     """A model that is known to bind: SQL to run, columns with types, fingerprint, lineage.
 
     `select` and `incremental_select` produce exactly `columns`, cast to types that Delta can hold.
-    `volatile` names the functions that make the result depend on the moment (`now`, `random`).
+    `volatile` names the functions that make the result depend on the moment (`now`, `random`); `file_reads` names what
+    the SQL reads by itself (`read_csv`, `'data/x.parquet'`), whose changes nobody sees.
     """
 
     rendered: RenderedModel
@@ -334,6 +335,7 @@ class CompiledModel:
     fingerprint: str
     lineage: Lineage
     volatile: tuple[str, ...] = ()
+    file_reads: tuple[str, ...] = ()
 
     @property
     def unique_id(self) -> str:
