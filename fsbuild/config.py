@@ -32,13 +32,26 @@ _KINDS: Mapping[Any, tuple[Any, str]] = {
     int: (int, "a whole number"),
     str: (str | int | float, "a text"),
 }
+# The engine's own schemas and databases, and the schema in which the rows of a run are staged.
+_RESERVED = frozenset({"information_schema", "pg_catalog", "temp", "system", "memory", "fsbuild_staging"})
 _FIELDS = {field.metadata.get("key", field.name): field for field in dataclasses.fields(ModelConfig)}
 _TYPES = get_type_hints(ModelConfig)
 
 
-def is_folder_name(text: str) -> bool:
-    """Whether a text can be the name of a folder of the lake, and of nothing outside of it."""
-    return _FOLDER_NAME.fullmatch(text) is not None
+def folder_mistake(name: str) -> str | None:
+    """Say why a schema or a table, which are folders of the lake, cannot have a name; None where it can.
+
+    >>> folder_mistake("../x")
+    "has characters that cannot be a folder's name"
+    """
+    if not _FOLDER_NAME.fullmatch(name):
+        return "has characters that cannot be a folder's name"
+    return "is the folder of a Delta table's log" if name == "_delta_log" else None
+
+
+def is_reserved(schema: str) -> bool:
+    """Whether the engine keeps the name of a schema for itself."""
+    return schema.lower() in _RESERVED
 
 
 def is_config_key(key: str) -> bool:
@@ -118,8 +131,8 @@ def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anyt
         raise ValueError("less than 0")
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
         raise ValueError("not one character that can stand between fields")
-    if key in ("schema", "alias") and not is_folder_name(parsed):
-        raise ValueError("not a name of letters, digits, '_', '-' and '.'")
+    if key in ("schema", "alias") and (mistake := folder_mistake(parsed)) is not None:
+        raise ValueError(f"which {mistake}; use letters, digits, '_', '-' and '.'")
     return parsed
 
 

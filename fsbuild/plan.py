@@ -285,12 +285,14 @@ class _Planner:
         return unique_id in self.steps and self.steps[unique_id].action not in ("keep", "check", "describe")
 
     def _volatile_reason(self, model: CompiledModel) -> str | None:
-        """Why a model's rows depend on the moment, those of views that it reads included."""
+        """Why a model's rows depend on more than its inputs, those of views that it reads included."""
         models = self.situation.models
         for name in (model.unique_id, *_behind_views(model.unique_id, models)):
             if name in models and (name == model.unique_id or models[name].rendered.config.materialized in INLINED):
                 for call in models[name].volatile:
                     return f"it calls {call}(), which differs from run to run"
+                for file in models[name].file_reads:
+                    return f"it reads files by itself ({file}), whose changes cannot be seen; declare a source"
         return None
 
     def missing_inputs(self, unique_id: str) -> Sequence[Problem]:

@@ -495,7 +495,8 @@ class CompiledModel:
     """A model that is known to bind: SQL to run, columns with types, fingerprint, lineage.
 
     `select` and `incremental_select` produce exactly `columns`, cast to types that Delta can hold.
-    `volatile` names the functions that make the result depend on the moment (`now`, `random`).
+    `volatile` names the functions that make the result depend on the moment (`now`, `random`); `file_reads` names what
+    the SQL reads by itself (`read_csv`, `'data/x.parquet'`), whose changes nobody sees.
     `increment_fingerprint` identifies the SQL of an increment: a change of it is no reason to start from nothing.
     `maintenance` is there for the strategy `auto`, and `snapshot` for snapshots: there, `select` has the columns of the
     query only.
@@ -511,6 +512,7 @@ class CompiledModel:
     increment_fingerprint: str = ""
     maintenance: Maintenance | None = None
     snapshot: Snapshot | None = None
+    file_reads: tuple[str, ...] = ()
 
     @property
     def unique_id(self) -> str:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsbuild.compile import KnownRelation, compile_models
+from fsbuild.compile.text import RESERVED, file_reads, tokenize
 from fsbuild.engine import Binder
 from fsbuild.errors import CompileError, FsbuildError, Place
 from fsbuild.load import Overrides
@@ -117,7 +118,7 @@ WORDS: list[str | tuple[str, str]] = [
     ),
     *(
         "AS",
-        "today",
+        ("today", "Today"),
         "FROM",
         "PLACEHOLDER",
         "QUALIFY",
@@ -133,7 +134,7 @@ WORDS: list[str | tuple[str, str]] = [
         ",",
         "'z'",
     ),
-    *(",", "CURRENT_DATE", "FROM", "PLACEHOLDER", "ORDER", "BY", "n", "LIMIT", ("9", "8")),
+    *(",", "CURRENT_DATE", "AS", "today", "FROM", "PLACEHOLDER", "ORDER", "BY", "n", "LIMIT", ("9", "8")),
 ]
 CHOICES = [index for index, word in enumerate(WORDS) if isinstance(word, tuple)]
 GAPS = [" ", "\n", "\t", "  ", "\r\n", " -- a 'comment'; é\n", " /* a -- comment */ ", "/**/ "]
@@ -220,6 +221,32 @@ def test_configuration_counts_where_it_changes_the_table(config: ModelConfig, co
     assert (compile_sql(sql).fingerprint != compile_sql(sql, config).fingerprint) is counts
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("from (unpivot (select 1 as a, 2 as b) on a, b)", "from (unpivot (select 1 as A, 2 as b) on a, b)"),
+        ("select {a: 1}::varchar as x", "select {A: 1}::varchar as x"),
+        ("select {date: 1}::varchar as x", "select {Date: 1}::varchar as x"),
+        ("select struct_pack(date := 1)::varchar as x", "select struct_pack(Date := 1)::varchar as x"),
+        ("select q::varchar as x from (select 1 as end) as q", "select q::varchar as x from (select 1 as End) as q"),
+        ("select q::varchar as x from (select 1 date) as q", "select q::varchar as x from (select 1 Date) as q"),
+        (
+            "with q(a) as (select 1) select q::varchar as x from q",
+            "with q(A) as (select 1) select q::varchar as x from q",
+        ),
+    ],
+)
+def test_the_case_of_a_name_counts_where_it_becomes_data(one: str, other: str) -> None:
+    rows = [duckdb.connect().execute(sql).fetchall() for sql in (one, other)]
+    assert rows[0] != rows[1]
+    assert compile_sql(one).fingerprint != compile_sql(other).fingerprint
+
+
+def test_a_word_that_counts_as_a_keyword_is_one_to_the_engine_everywhere() -> None:
+    kinds = "select upper(keyword_name) from duckdb_keywords() where keyword_category in ('reserved', 'type_function')"
+    assert {(word,) for word in RESERVED} <= {*duckdb.connect().execute(kinds).fetchall()}
+
+
 def test_names_that_only_look_alike_count() -> None:
     one, other = (compile_sql(f"select {name} as x from (select 1 as ß, 2 as ss) as u") for name in ("ß", "ss"))
     assert one.fingerprint != other.fingerprint
@@ -269,6 +296,44 @@ def test_a_table_is_cast_to_the_types_that_it_is_stored_in_and_a_view_is_not() -
 )
 def test_functions_that_depend_on_the_moment_are_seen(sql: str, names: tuple[str, ...]) -> None:
     assert compile_sql(sql, ModelConfig(materialized="view")).volatile == names
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("select * from read_csv('{}/a.csv')", ("read_csv",)),
+        ("select * from Read_CSV_auto(['{}/a.csv'])", ("read_csv_auto",)),
+        ("select * from glob('{}/*'), t", ("glob",)),
+        ("select content from t, read_text('{}/a.csv')", ("read_text",)),
+        ("select * from '{}/a.csv'", ("'{}/a.csv'",)),
+        ('select a from t join "{}/a.csv" as f using (a)', ("'{}/a.csv'",)),
+        ("select t.a from t, '{}/a.csv' as f", ("'{}/a.csv'",)),
+        ("select * from t where a in (select a from '{}/a.csv')", ("'{}/a.csv'",)),
+        ("select a from t where c in ('x.csv', 'y.csv') and c is distinct from 'z.csv'", ()),
+        ("select c glob ('a*.csv') as \"x.csv\", 'read_csv(' as y from t", ()),
+        ("select 1 as read_csv, 'a.csv' as b, 'b.csv' from t", ()),
+    ],
+)
+def test_files_that_a_query_reads_by_itself_are_seen(tmp_path: Path, sql: str, names: tuple[str, ...]) -> None:
+    (tmp_path / "a.csv").write_text("a\n1\n", encoding="utf-8")
+    compiled = compile_sql(sql.replace("{}", str(tmp_path)), ModelConfig(materialized="view"))
+    assert compiled.file_reads == tuple(name.replace("{}", str(tmp_path)) for name in names)
+    assert compiled.volatile == ()
+
+
+def test_files_that_only_an_increment_reads_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a\n1\n", encoding="utf-8")
+    config = ModelConfig(materialized="incremental")
+    increment = f"select t.a from t, read_csv('{tmp_path}/a.csv')"
+    assert compile_sql("select a from t", config, increment=increment).file_reads == ("read_csv",)
+
+
+def test_every_function_of_the_engine_that_reads_files_is_known() -> None:
+    tables = "select distinct function_name from duckdb_functions() where function_type = 'table'"
+    names = {name for (name,) in duckdb.connect().execute(tables).fetchall()}
+    files = {n for n in names if n.startswith(("read_", "parquet_", "sniff_")) or n.endswith("glob")}
+    for name in files - {"parquet_bloom_probe"}:
+        assert file_reads(tokenize(f"select * from {name}('x')")) == (name,)
 
 
 def test_every_function_that_the_engine_calls_volatile_is_known() -> None:
@@ -359,6 +424,10 @@ def test_an_unknown_column_brings_no_further_mistakes_with_it(expression: str) -
         ("select 'é' as nope1, nope\nfrom t", "models/m.sql:1:22: Referenced column"),
         ("select $1 as x", "models/m.sql"),
         ("select ? as x", "models/m.sql"),
+        ("-- why\nsummarize t", "models/m.sql:2:1: a model is a SELECT statement, and this is SUMMARIZE"),
+        ("DESCRIBE t", "models/m.sql:1:1: a model is a SELECT statement, and this is DESCRIBE"),
+        ("desc select 1", "models/m.sql:1:1: a model is a SELECT statement, and this is DESC"),
+        ("show tables", "models/m.sql:1:1: a model is a SELECT statement, and this is SHOW"),
         ("select * from 'nope.parquet'", "models/m.sql"),
         ("select * from read_csv('nope.csv')", "models/m.sql"),
     ],
@@ -377,6 +446,7 @@ def test_a_mistake_in_sql_is_told_at_its_place(sql: str, message: str) -> None:
         ("select 1 as x, 2 as X", {}, "two columns are named 'X'"),
         ("select a + 1 from t", {}, "column '(a + 1)' has no usable name"),
         ("select a from t", {"unique_key": ("id",)}, "unique_key column 'id' is not a column of the model"),
+        ("select a, b from t", {"partition_by": ("B", "a")}, "partition_by names every column of the model"),
         ("select a from t", {"partition_by": ("id",)}, "partition_by column 'id' is not a column of the model"),
         (
             "select a from t",
@@ -468,6 +538,76 @@ def test_all_mistakes_of_a_project_are_told_at_once_and_none_that_only_follows(m
     assert found[:2] == ["models/a.sql:1:8", "models/c.sql:1:8"] or len(found) >= 3
     assert any(line.startswith("models/s.yml:4") for line in found)
     assert not any(line.startswith(("models/d.sql", "models/e.sql")) for line in found)
+
+
+@pytest.mark.parametrize("config", ["config(enabled=false)", "config()"])
+def test_a_check_that_refers_to_a_disabled_node_is_told(make_project: Make, config: str) -> None:
+    to = "models:\n  - name: a\n    columns:\n      - name: id\n        data_tests:\n"
+    files = {
+        "models/a.sql": "select 1 as id",
+        "models/b.sql": f"{{{{ {config} }}}}select 1 as id",
+        "seeds/s.csv": "id\n1\n",
+        "models/m.yml": to
+        + "          - relationships: {to: ref('b'), field: id}\n"
+        + "          - relationships: {to: ref('s'), field: id}\n",
+        "seeds/s.yml": f"seeds:\n  - name: s\n    config: {{enabled: {'false' not in config}}}\n",
+    }
+    root = make_project(files)
+    if "false" not in config:
+        assert compiled_models(root).keys() == {"a", "b"}
+        return
+    assert told_of(root) == [
+        f"models/m.yml:{line}: 'relationships' refers to '{name}', which is disabled\n"
+        "  hint: enable it, or take the test out"
+        for line, name in ((6, "b"), (7, "s"))
+    ]
+
+
+def test_a_model_that_is_read_without_ref_is_told_at_its_place(make_project: Make) -> None:
+    files = {
+        "seeds/s.csv": "id\n1\n",
+        "in.csv": "id\n1\n",
+        "models/s.yml": "sources: [{name: raw, tables: [{name: t, meta: {external_location: in.csv}}]}]",
+        "models/a.sql": "select * from {{ ref('s') }}",
+        "models/b.sql": "{{ config(schema='x', alias='c') }}select * from {{ source('raw', 't') }}",
+        "models/d.sql": """select s.id
+from main.A
+join "main_x".c using (id), {{ ref("s") }} as s
+join raw.t as y using (id)""",
+        "models/e.sql": "select * from main.f",
+        "models/f.sql": "select id from {{ ref('a') }}",
+    }
+    found = [(line.splitlines()[0], line.rpartition("hint: ")[2]) for line in told_of(make_project(files))]
+    assert found == [
+        (f"models/{place}", f"write {{{{ {call} }}}}, so that it is there before this model runs")
+        for place, call in (
+            ("d.sql:2:6: reads main.a without ref()", "ref('a')"),
+            ("d.sql:3:6: reads main_x.c without ref()", "ref('b')"),
+            ("d.sql:4:6: reads raw.t without source()", "source('raw', 't')"),
+            ("e.sql:1:15: reads main.f without ref()", "ref('f')"),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with a as (select 1 as id) select id from a",
+        "select 1 as a, 'a' as b, x.a as c from (select 2 as a) as x",
+        "select a.id from {{ ref('s') }} as a",
+        'with s as (select id as "a" from {{ ref("s") }}) select a from s',
+    ],
+)
+def test_a_word_that_is_also_the_name_of_a_model_reads_nothing(make_project: Make, sql: str) -> None:
+    files = {"seeds/s.csv": "id\n1\n", "models/a.sql": "select row(1) as r", "models/b.sql": sql}
+    assert compiled_models(make_project(files)).keys() == {"a", "b"}
+
+
+def test_an_increment_reads_no_model_without_ref(make_project: Make) -> None:
+    sql = "select 1 as id {% if is_incremental() %}from main.a, {{ this }}{% endif %}"
+    sql = "{{ config(materialized='incremental') }}" + sql
+    (line,) = told_of(make_project({"models/a.sql": "select 1 as id", "models/b.sql": sql}))
+    assert "reads main.a without ref()" in line
 
 
 def test_a_mistake_in_a_macro_s_output_is_told_at_the_line_of_the_model(make_project: Make) -> None:

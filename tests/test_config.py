@@ -139,6 +139,22 @@ def test_keys_of_dbt_without_effect_are_accepted() -> None:
         ({"meta": "x"}, "config 'meta' is 'x', not a mapping of names to values", None),
         ({"alias": ["x"]}, "config 'alias' is ['x'], not a text", None),
         ({"alias": True}, "config 'alias' is True, not a text", None),
+        (
+            {"alias": "../x"},
+            (
+                "config 'alias' is '../x', which has characters that cannot be a folder's name;"
+                " use letters, digits, '_', '-' and '.'"
+            ),
+            None,
+        ),
+        (
+            {"schema": "a/b"},
+            (
+                "config 'schema' is 'a/b', which has characters that cannot be a folder's name;"
+                " use letters, digits, '_', '-' and '.'"
+            ),
+            None,
+        ),
         ({"delimiter": "||"}, "config 'delimiter' is '||'", None),
         ({"delimiter": ""}, "config 'delimiter' is ''", None),
         ({"column_types": {"id": 5}}, "config 'column_types' is {'id': 5}", None),

@@ -208,6 +208,15 @@ def test_a_binder_knows_what_was_declared_and_forgets_what_was_undeclared(tmp_pa
         binder.columns_of(f"SELECT * FROM {relation}")
 
 
+def test_schemas_that_differ_in_case_alone_are_one(tmp_path: Path, warehouse: Warehouse) -> None:
+    binder = Binder(tmp_path, {})
+    for number, schema in enumerate(("Main", "raw", "RAW")):
+        binder.declare(Relation(schema, f"t{number}"), [("x", "INTEGER")])
+        warehouse.bind_query(Relation(schema, f"t{number}"), "SELECT 1 AS x")
+    assert binder.columns_of('SELECT * FROM raw.t2, "main".t0')
+    assert warehouse.rows('SELECT count(*) AS n FROM raw.t2, "main".t0') == [{"n": 1}]
+
+
 @pytest.mark.parametrize("before", ["", "é", "😀", "ß\n", "€" * 5])
 def test_a_position_counts_characters(tmp_path: Path, before: str) -> None:
     sql = f"SELECT '{before}' AS x, nope FROM (SELECT 1 AS a)"

@@ -149,6 +149,7 @@ def test_a_gate_that_is_none_is_a_problem(tmp_path: Path, file: str, flags: str,
         ),
         ("name: shop\n\nname: shop\n", ["fsbuild_project.yml:3: 'name' is written twice"]),
         ("- name: shop\n", ["fsbuild_project.yml:1: the file is not a mapping of keys to values"]),
+        ("name: shop\ntarget-path: [1]\n", ["fsbuild_project.yml:2: 'target-path' is not a text"]),
         ("name: shop\nclean-targets: target\n", ["fsbuild_project.yml:2: 'clean-targets' is not a list"]),
     ],
 )
@@ -294,7 +295,17 @@ def test_a_profiles_folder_of_its_own(make_project: Make) -> None:
         (
             "shop:\n  outputs:\n    default:\n      type: duckdb\n      schema: ../x\n",
             Overrides(),
-            "profiles.yml:5: schema '../x' is not the name of a folder",
+            "profiles.yml:5: schema '../x' has characters that cannot be a folder's name",
+        ),
+        (
+            "shop:\n  outputs:\n    default: {type: duckdb, schema: TEMP}\n",
+            Overrides(),
+            "profiles.yml:3: schema 'TEMP' is one that the engine keeps for itself",
+        ),
+        (
+            "shop:\n  outputs:\n    default: {type: duckdb, schema: [x]}\n",
+            Overrides(),
+            "profiles.yml:3: schema ['x'] is not a text",
         ),
         (None, Overrides(target="prod"), "unknown target 'prod'"),
         (None, Overrides(profiles_dir=Path("/nowhere")), "no profiles.yml in /nowhere"),

@@ -36,13 +36,14 @@ def model(  # noqa: PLR0913 - a model of the tests, by what differs
     *,
     definition: str = "v1",
     volatile: tuple[str, ...] = (),
+    file_reads: tuple[str, ...] = (),
     full_refresh: bool | None = None,
 ) -> CompiledModel:
     config = ModelConfig(materialized=kind, full_refresh=full_refresh)
     path = f"models/{name}.sql"
     source = Model(name, name, path, "", {}, Place(path))
     rendered = RenderedModel(source, config, Relation("main", name), RenderedSql("", (1,)), None, tuple(reads))
-    return CompiledModel(rendered, (), "", None, f"{name}-{definition}", Lineage(), volatile)
+    return CompiledModel(rendered, (), "", None, f"{name}-{definition}", Lineage(), volatile, file_reads=file_reads)
 
 
 def seed(name: str, fingerprint: str = "bytes", **config: object) -> Seed:
@@ -207,6 +208,11 @@ REASONS: Mapping[str, tuple[Situation, str, Seen]] = {
         "a",
         Seen("replace", "it calls now(), which differs from run to run"),
     ),
+    "files of its own": (
+        redefine(HERE, model("a", ["s", "raw"], file_reads=("read_csv", "'x.csv'"))),
+        "a",
+        Seen("replace", "it reads files by itself (read_csv), whose changes cannot be seen; declare a source"),
+    ),
     "always refreshed": (
         redefine(HERE, model("i", ["a"], "incremental", full_refresh=True)),
         "i",
@@ -221,8 +227,11 @@ def test_a_step_says_why(case: tuple[Situation, str, Seen]) -> None:
     assert seen(steps_of(here)[name]) == expected
 
 
-def test_a_table_that_reads_a_clock_through_a_view_is_due_every_time() -> None:
-    here = after_a_run([model("v", [], "view", volatile=("now",)), model("a", ["v"])])
+@pytest.mark.parametrize("reads", [{"volatile": ("now",)}, {"file_reads": ("read_csv",)}])
+def test_a_table_that_reads_a_clock_or_files_through_a_view_is_due_every_time(
+    reads: dict[str, tuple[str, ...]],
+) -> None:
+    here = after_a_run([model("v", [], "view", **reads), model("a", ["v"])])  # type: ignore[arg-type]
     assert steps_of(here)["a"].action == "replace"
 
 

@@ -22,6 +22,7 @@ from fsbuild.values import Moment, RenderedModel, RenderedSql
 from tests.conftest import Files
 
 Make = Callable[[Files], Path]
+PROFILE = "shop:\n  outputs: {default: {type: duckdb, schema: fsbuild}}\n"
 MOMENT = Moment("run-1", dt.datetime(2024, 5, 6, 7, 8, 9, tzinfo=dt.UTC))
 HERE = Place("models/a.yml", 4)
 
@@ -526,7 +527,7 @@ def test_a_macro_that_gives_no_name_is_told_at_its_line(make_project: Make, macr
 @pytest.mark.parametrize("value", ["../x", "a/b", "..", ""])
 def test_a_written_name_cannot_leave_the_lake(make_project: Make, key: str, value: str) -> None:
     (line,) = told(make_project({"models/a.sql": f"{{{{ config({key}='{value}') }}}}select 1"}))
-    assert line.startswith(f"models/a.sql:1: config '{key}' is '{value}', not a name of letters")
+    assert line.startswith(f"models/a.sql:1: config '{key}' is '{value}', which has characters that cannot be")
 
 
 # --- macros ----------------------------------------------------------------------------------------------------------
@@ -777,3 +778,34 @@ def test_return_outside_a_macro_says_what_is_wrong(make_project: Make) -> None:
     (line,) = told(make_project({"models/a.sql": "{{ return(1) }}"}))
     assert line.startswith("models/a.sql:1: ")
     assert "MacroReturn" not in line
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"models/a.sql": "{{ config(schema='staging') }}select 1", "profiles.yml": PROFILE},
+            "models/a.sql: 'fsbuild_staging.a' is in a schema that the engine keeps for itself",
+        ),
+        (
+            {"models/s.yml": "sources:\n  - {name: Temp, tables: [{name: t, meta: {external_location: x.csv}}]}\n"},
+            "models/s.yml:2: 'Temp.t' is in a schema that the engine keeps for itself",
+        ),
+    ],
+)
+def test_a_schema_that_the_engine_keeps_for_itself(make_project: Make, files: Files, message: str) -> None:
+    assert told(make_project(files)) == [f"{message}\n  hint: give it another schema"]
+
+
+def test_two_seeds_or_sources_of_one_name(make_project: Make) -> None:
+    table = "tables: [{name: t, meta: {external_location: x.csv}}]"
+    files = {
+        "seeds/a.csv": "id\n1\n",
+        "seeds/b.csv": "id\n1\n",
+        "seeds/s.yml": "seeds:\n  - {name: b, config: {alias: A}}\n",
+        "models/s.yml": f"sources:\n  - {{name: r, {table}}}\n  - {{name: q, schema: R, {table}}}\n",
+    }
+    assert [line.splitlines()[0] for line in told(make_project(files))] == [
+        "models/s.yml:3: 'R.t' is the name of source r.t too",
+        "seeds/b.csv: 'main.A' is written by seeds/a.csv too",
+    ]

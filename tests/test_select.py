@@ -213,7 +213,10 @@ SYNTAX = "\n  hint: write name, +name, name+, 2+name+1, @name or method:value; a
         ),
         (
             "resource_type:test",
-            "unknown resource type 'test' in selector 'resource_type:test'\n  hint: there are model, seed, source",
+            (
+                "unknown resource type 'test' in selector 'resource_type:test'\n"
+                "  hint: there are model, snapshot, seed, source"
+            ),
         ),
         (
             "source:a.b.c.d",

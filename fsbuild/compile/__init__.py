@@ -7,18 +7,30 @@ canonical form and its column lineage. All problems of all models are collected 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fsbuild.compile.batched import batch_problems
-from fsbuild.compile.binding import Binder, bind_sql
+from fsbuild.compile.binding import Binder, bind_sql, command_problem, undeclared_reads
 from fsbuild.compile.columns import column_problems, increment_problems
 from fsbuild.compile.reads import Reads
 from fsbuild.compile.snapshots import place_problem, read_snapshot, snapshot_columns, snapshot_lineage
-from fsbuild.compile.text import fingerprint, select_stored, strip, text_fingerprint, tokenize, volatile_calls
+from fsbuild.compile.text import (
+    file_reads,
+    fingerprint,
+    select_stored,
+    strip,
+    text_fingerprint,
+    tokenize,
+    volatile_calls,
+)
 from fsbuild.errors import BindError, CompileError, Place, Problem
 from fsbuild.lineage import Input, trace_lineage
-from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel, Snapshot
+from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel, RenderedSql, Snapshot
+
+if TYPE_CHECKING:
+    from sqlglot.tokenizer_core import Token
 
 __all__ = ["Binder", "KnownRelation", "compile_models", "compile_seed"]
 
@@ -55,6 +67,8 @@ def compile_models(
         CompileError: the SQL of models is wrong; all problems at once.
     """
     inputs: dict[str, Input] = {}
+    known = tuple(known)
+    names = _Names.of([*known, *models])
     reads = Reads()
     for one in known:
         binder.declare(one.relation, [(column.name, column.type) for column in one.columns])
@@ -66,7 +80,7 @@ def compile_models(
     for model in models:
         if any(parent not in inputs for parent in model.depends_on):
             continue  # a parent has problems of its own, and no columns to check this model against
-        bound = _bind_model(model, binder, compiled_path(model), problems)
+        bound = _bind_model(_Judge(binder, names, compiled_path(model), problems), model)
         if bound is None:
             continue
         _declare(bound, binder)
@@ -82,10 +96,52 @@ def compile_models(
 
 
 @dataclass(frozen=True, slots=True)
+class _Names:
+    """The relations of a project by their identifier in lower case, with their unique ids."""
+
+    by_identifier: Mapping[str, Mapping[str, Relation]]
+
+    @classmethod
+    def of(cls, nodes: Iterable[KnownRelation | RenderedModel]) -> _Names:
+        """Index sources, seeds and models."""
+        found: dict[str, dict[str, Relation]] = {}
+        for node in nodes:
+            found.setdefault(node.relation.identifier.lower(), {})[node.unique_id] = node.relation
+        return cls(found)
+
+    def beside(self, model: RenderedModel, tokens: Iterable[Token]) -> dict[str, Relation]:
+        """The relations whose names are words of a query, and which its model has no right to read."""
+        words = {token.text.lower() for token in tokens}
+        named = [self.by_identifier[word] for word in words & self.by_identifier.keys()]
+        allowed = {model.unique_id, *model.depends_on}
+        return {name: relation for one in named for name, relation in one.items() if name not in allowed}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What binding a model takes: the binder, what a name may mean, and where problems are told and put."""
+
+    binder: Binder
+    names: _Names
+    compiled: str
+    problems: list[Problem]
+
+    def bind(self, sql: RenderedSql, model: RenderedModel, tokens: Sequence[Token]) -> tuple[BoundColumn, ...] | None:
+        """Tell the columns of a query of a model, or None where it has problems."""
+        found = [command_problem(sql, model, (tokens[0].text, tokens[0].start), self.compiled)] if tokens else []
+        refused = [problem for problem in found if problem is not None]
+        if not refused and (others := self.names.beside(model, tokens)):
+            refused = undeclared_reads(sql, model, others, self.binder, self.compiled)
+        self.problems.extend(refused)
+        return None if refused else bind_sql(sql, model, self.binder, self.compiled, self.problems)
+
+
+@dataclass(frozen=True, slots=True)
 class _Bound:
     """A model whose columns are known; `columns` have the types in which they are kept."""
 
     model: RenderedModel
+    tokens: Sequence[Token]
     columns: tuple[ColumnType, ...]
     full: tuple[BoundColumn, ...]
     increment: tuple[BoundColumn, ...] | None
@@ -97,15 +153,16 @@ class _Bound:
         return self.model.config.materialized in _TABLES
 
 
-def _bind_model(model: RenderedModel, binder: Binder, compiled: str, problems: list[Problem]) -> _Bound | None:
+def _bind_model(judge: _Judge, model: RenderedModel) -> _Bound | None:
     """Bind a model's queries; None where its columns cannot be told. Problems need not keep them from being told."""
-    full = bind_sql(model.sql, model, binder, compiled, problems)
+    binder, problems, tokens = judge.binder, judge.problems, tokenize(model.sql.text)
+    full = judge.bind(model.sql, model, tokens)
     if full is None:
         return None
     is_table = model.config.materialized in _TABLES
     if not is_table and _has_duplicates(full):
         # The engine numbers the second of two columns of one name where the query is read: id, id_1.
-        full = binder.columns_of(f"SELECT * FROM (\n{strip(model.sql.text, tokenize(model.sql.text))}\n)")
+        full = binder.columns_of(f"SELECT * FROM (\n{strip(model.sql.text, tokens)}\n)")
     columns = tuple(ColumnType(c.name, (c.stored_type or c.type) if is_table else c.type) for c in full)
     found = list(column_problems(model, full)) if is_table else []
     if (misplaced := place_problem(model)) is not None:
@@ -119,12 +176,12 @@ def _bind_model(model: RenderedModel, binder: Binder, compiled: str, problems: l
     if model.incremental_sql is not None and not found:
         # An increment also reads its own table.
         binder.declare(model.relation, [(column.name, column.type) for column in columns])
-        increment = bind_sql(model.incremental_sql, model, binder, compiled, problems)
+        increment = judge.bind(model.incremental_sql, model, tokenize(model.incremental_sql.text))
         binder.undeclare(model.relation)
         problems.extend(increment_problems(model, columns, increment) if increment else ())
     if model.config.deleted_when is not None and not found:
         problems.extend(_condition_problems(model, binder))
-    return None if _has_duplicates(full) else _Bound(model, columns, full, increment, snapshot)
+    return None if _has_duplicates(full) else _Bound(model, tokens, columns, full, increment, snapshot)
 
 
 def _condition_problems(model: RenderedModel, binder: Binder) -> Iterator[Problem]:
@@ -143,8 +200,7 @@ def _declare(bound: _Bound, binder: Binder) -> None:
         binder.declare(bound.model.relation, [(column.name, column.type) for column in bound.columns])
     except BindError:
         # A view may have a type that has no name, such as that of row(1, 2).
-        text = bound.model.sql.text
-        binder.declare_query(bound.model.relation, strip(text, tokenize(text)))
+        binder.declare_query(bound.model.relation, strip(bound.model.sql.text, bound.tokens))
 
 
 def _has_duplicates(columns: Sequence[BoundColumn]) -> bool:
@@ -153,12 +209,13 @@ def _has_duplicates(columns: Sequence[BoundColumn]) -> bool:
 
 def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]) -> CompiledModel:
     """Read a bound model's text for what the binder does not tell."""
-    text, tokens = bound.model.sql.text, tokenize(bound.model.sql.text)
+    text, tokens = bound.model.sql.text, bound.tokens
     increment = bound.model.incremental_sql.text if bound.model.incremental_sql else None
+    increment_tokens = tokenize(increment) if increment is not None else []
     query = strip(text, tokens)
     select, incremental_select = select_stored(text, tokens, bound.full) if bound.is_table else query, None
     if increment is not None and bound.increment is not None:
-        incremental_select = select_stored(increment, tokenize(increment), bound.increment)
+        incremental_select = select_stored(increment, increment_tokens, bound.increment)
     if (condition := bound.model.config.deleted_when) is not None:
         # An increment needs the rows that delete; a table that is written as a whole does without them.
         incremental_select = incremental_select or select
@@ -174,4 +231,5 @@ def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]
         volatile=volatile_calls(tokens, volatile),
         increment_fingerprint=text_fingerprint(increment),
         snapshot=bound.snapshot,
+        file_reads=tuple(dict.fromkeys([*file_reads(tokens), *file_reads(increment_tokens)])),
     )

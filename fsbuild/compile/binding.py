@@ -7,17 +7,20 @@ bound again, so that a person is told of all of them at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fsbuild.errors import BindError, Place, Problem, suggest
-from fsbuild.values import BoundColumn, Relation, RenderedModel, RenderedSql
+from fsbuild.values import BoundColumn, Relation, RenderedModel, RenderedSql, literal
 
 # How often a model's SQL is repaired to find its next mistake.
 _REPAIRS = 25
 _UNKNOWN_COLUMN = re.compile(r'Referenced column "|(Table |Values list )?"[^"]*" does not have a column named "')
 _REFERENCE = re.compile(r'("(?:[^"]|"")*"|\w+)(\s*\.\s*("(?:[^"]|"")*"|\w+))*')
+# What DuckDB takes for a SELECT, and cannot read as a part of another query.
+_COMMANDS = ("SUMMARIZE", "DESCRIBE", "DESC", "SHOW")
 _QUALIFIED = re.compile(r'(?:Table )?"([^"]+)" does not have a column named "([^"]+)"')
 
 
@@ -35,8 +38,63 @@ class Binder(Protocol):
     def undeclare(self, relation: Relation) -> None:
         """Drop an empty table again."""
 
+    def hiding(self, relations: Iterable[Relation]) -> AbstractContextManager[None]:
+        """Forget relations, where they are known, for a while."""
+
     def columns_of(self, sql: str) -> tuple[BoundColumn, ...]:
         """Tell a query's columns, or raise a BindError."""
+
+
+def command_problem(sql: RenderedSql, model: RenderedModel, first: tuple[str, int], compiled: str) -> Problem | None:
+    """Refuse a command that DuckDB takes for a SELECT; `first` is the query's first word and its position."""
+    word, position = first
+    if word.upper() not in _COMMANDS:
+        return None
+    message = f"a model is a SELECT statement, and this is {word.upper()}"
+    problem = _located(BindError(message), position, sql, model, compiled)
+    return replace(problem, hint=f"select from it: SELECT * FROM ({word.upper()} …)")
+
+
+def undeclared_reads(
+    sql: RenderedSql, model: RenderedModel, others: Mapping[str, Relation], binder: Binder, compiled: str
+) -> list[Problem]:
+    """Tell which of `others`, relations by unique id, a query reads by their names: it does not depend on them.
+
+    The binder judges, as a name in the text may be that of a column or of a common table expression.
+    """
+    problems: list[Problem] = []
+    hidden = dict(others)
+    while hidden:
+        try:
+            with binder.hiding(hidden.values()):
+                binder.columns_of(sql.text)
+        except BindError as exc:
+            unique_id = _named(exc, sql.text, hidden)
+            if unique_id is None or exc.position is None:
+                break
+            relation = hidden.pop(unique_id)
+            kind, _, name = unique_id.split(".", 2)
+            words = name.rsplit(".", 1) if kind == "source" else [name]
+            function = "source" if kind == "source" else "ref"
+            written = f"{function}({', '.join(literal(word) for word in words)})"
+            message = f"reads {relation.schema}.{relation.identifier} without {function}()"
+            problem = _located(BindError(message), exc.position, sql, model, compiled)
+            problems.append(
+                replace(problem, hint=f"write {{{{ {written} }}}}, so that it is there before this model runs")
+            )
+        else:
+            break
+    return problems
+
+
+def _named(exc: BindError, text: str, relations: Mapping[str, Relation]) -> str | None:
+    """Find the relation whose name stands where a query was refused."""
+    reference = _REFERENCE.match(text, exc.position) if exc.position is not None else None
+    parts = [part.strip('"').lower() for part in re.findall(r'"(?:[^"]|"")*"|\w+', reference[0])] if reference else []
+    for unique_id, relation in relations.items():
+        if parts[-2:] in ([relation.identifier.lower()], [relation.schema.lower(), relation.identifier.lower()]):
+            return unique_id
+    return None
 
 
 def bind_sql(

@@ -39,6 +39,9 @@ def column_problems(model: RenderedModel, bound: Sequence[BoundColumn]) -> Itera
             if name.lower() not in seen:
                 message = f"{role} column '{name}' is not a column of the model"
                 yield Problem(message, place, hint=suggest(name, seen.values()))
+    if {name.lower() for name in config.partition_by} >= {*seen}:
+        message = "partition_by names every column of the model, and a Delta table needs one beside them"
+        yield Problem(message, place, hint="leave out a column, or partition_by altogether")
     if config.materialized == "incremental":
         yield from _strategy_problems(config, place)
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import string
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
@@ -16,6 +18,45 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from fsbuild.values import BoundColumn, ColumnType, RenderedModel, literal, quote
 
+# What sqlglot takes for a name where a name may stand; the engine allows none of RESERVED as a column without quotes.
+_PERHAPS_NAMES = DuckDB.Parser.ID_VAR_TOKENS
+RESERVED = frozenset(
+    {
+        "ALL",
+        "ANTI",
+        "ANY",
+        "ASC",
+        "ASOF",
+        "BOTH",
+        "BY",
+        "CASE",
+        "COLLATE",
+        "DESC",
+        "END",
+        "FALSE",
+        "FULL",
+        "GROUP",
+        "IN",
+    }
+    | {"IS", "ISNULL", "LAMBDA", "LEADING", "LEFT", "LIMIT", "NATURAL", "NULL", "OFFSET", "PIVOT", "RIGHT", "SEMI"}
+    | {"ORDER", "SIMILAR", "SOME", "TO", "TRAILING", "TRUE", "UNPIVOT", "WINDOW"}
+)
+_PREFIXES = frozenset({"DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL"})
+_CLOCKS = frozenset({"CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP"})
+# Table functions that read what is outside the lake, and the names of files that may stand in the place of tables.
+_FILE_READER = re.compile(
+    r"read_\w+|glob|sniff_csv|st_read|(?:parquet|sqlite|postgres|mysql|odbc|delta|iceberg|ducklake|lance|vortex)_scan"
+    r"|parquet_(?:file_|full_|kv_)?metadata|parquet_schema|iceberg_(?:metadata|snapshots)|(?:sqlite|postgres|mysql)_query",
+    re.IGNORECASE,
+)
+_FILE_NAME = re.compile(
+    r".*\.(?:parquet|csv|tsv|txt|json|jsonl|ndjson|avro|xlsx|vortex|lance|arrows?|db|duckdb)(?:\.gz|\.zst)?(?:\?.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_BEFORE_TABLES = frozenset({"FROM", "JOIN", "PIVOT", "UNPIVOT", "TABLE"})
+_CLAUSES = frozenset(
+    {TokenType.SELECT, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.HAVING, TokenType.QUALIFY}
+)
 _CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
@@ -56,17 +97,55 @@ def _cast(name: str, column: BoundColumn) -> str:
 
 
 def _canonical(tokens: Sequence[Token], text: str) -> str:
-    """The query as its tokens, keywords in capitals: comments, white space and line breaks do not count."""
+    """The query as its tokens, keywords in capitals: comments, white space and line breaks do not count.
+
+    The case of a name counts, as names become data: the key of a struct, the rows of an UNPIVOT. So does that of a word
+    that may be a name where it stands: at worst, a table is built once more than it had to be.
+
+    >>> sql = "select {a: Date} -- why"
+    >>> _canonical(tokenize(sql), sql)
+    'SELECT { a : Date }'
+    """
     if not tokens:
         return text
-    return " ".join(_canonical_word(token, text[token.start : token.end + 1]) for token in tokens)
+    words: list[str] = []
+    openers: list[str] = []  # the words before the parentheses that are open
+    for before, token, after in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False):
+        written = text[token.start : token.end + 1]
+        if token.token_type == TokenType.L_PAREN:
+            openers.append(before.text.upper() if before is not None else "")
+        elif token.token_type == TokenType.R_PAREN and openers:
+            openers.pop()
+        is_keyword = _is_word(written) and _is_keyword(before, token, after, openers[-1] if openers else "")
+        # As in DuckDB, only the letters a to z have two cases.
+        words.append(" ".join(token.text.translate(_CAPITALS).split()) if is_keyword else written)
+    return " ".join(words)
 
 
-def _canonical_word(token: Token, written: str) -> str:
-    """A token as it counts. Words are capitals: the case of a name counts in the columns alone."""
-    is_word = written[0].isalpha() or written[0] == "_"
-    # As in DuckDB, only the letters a to z have two cases.
-    return " ".join(token.text.translate(_CAPITALS).split()) if is_word and not {"'", '"'} & {*written} else written
+def _is_word(written: str) -> bool:
+    return (written[0].isalpha() or written[0] == "_") and not {"'", '"'} & {*written}
+
+
+def _is_keyword(before: Token | None, token: Token, after: Token | None, opener: str) -> bool:
+    """Whether a word cannot be a name where it stands, between these tokens, in the parentheses after `opener`."""
+    previous = before.token_type if before is not None else None
+    following = after.token_type if after is not None else None
+    if previous == TokenType.ALIAS:
+        return opener in ("CAST", "TRY_CAST")  # otherwise even a keyword is a name: 1 AS end
+    if previous == TokenType.DOT or following in (TokenType.COLON, TokenType.COLON_EQ):
+        return False
+    word = token.text.upper()
+    return (
+        token.token_type not in _PERHAPS_NAMES
+        or word in RESERVED
+        or following == TokenType.L_PAREN  # a function
+        or previous == TokenType.DCOLON  # a type
+        or opener == "OVER"  # orders rows, and makes none
+        or (word in _PREFIXES and following == TokenType.STRING)
+        or (word in _CLOCKS and following == TokenType.ALIAS)
+        or (word in ("FIRST", "LAST") and before is not None and before.text.upper() == "NULLS")
+        or (word == "NULLS" and after is not None and after.text.upper() in ("FIRST", "LAST"))
+    )
 
 
 def fingerprint(model: RenderedModel, columns: Sequence[ColumnType], tokens: Sequence[Token]) -> str:
@@ -113,3 +192,43 @@ def volatile_calls(tokens: Sequence[Token], names: frozenset[str]) -> tuple[str,
         )
     }
     return tuple(sorted(found))
+
+
+def file_reads(tokens: Sequence[Token]) -> tuple[str, ...]:
+    """What a query reads by itself, of which nobody can tell whether it has changed: functions, and names of files.
+
+    >>> file_reads(tokenize("select * from read_csv('a.csv') join 'b.parquet' using (id)"))
+    ("'b.parquet'", 'read_csv')
+    """
+    names = (TokenType.STRING, TokenType.IDENTIFIER)
+    found = {
+        literal(token.text)
+        for index, token in enumerate(tokens)
+        if token.token_type in names and _FILE_NAME.fullmatch(token.text) and _is_table(tokens[:index])
+    }
+    found |= {
+        token.text.lower()
+        for index, (token, after) in enumerate(pairwise(tokens))
+        if after.token_type == TokenType.L_PAREN
+        and token.token_type != TokenType.STRING
+        and _FILE_READER.fullmatch(token.text)
+        and (token.token_type != TokenType.GLOB or _is_table(tokens[:index]))  # name GLOB ('a*') is an operator
+    }
+    return tuple(sorted(found))
+
+
+def _is_table(before: Sequence[Token]) -> bool:
+    """Whether what follows these tokens is a table: after FROM or JOIN, or in the list that a FROM begins."""
+    if not before:
+        return False
+    if before[-1].token_type != TokenType.COMMA:
+        is_compared = len(before) > 1 and before[-2].token_type == TokenType.DISTINCT  # IS DISTINCT FROM 'x'
+        return before[-1].text.upper() in _BEFORE_TABLES and not is_compared
+    depth = 0
+    for token in reversed(before):
+        depth += {TokenType.R_PAREN: 1, TokenType.L_PAREN: -1}.get(token.token_type, 0)
+        if depth < 0 or (depth == 0 and token.token_type in _CLAUSES):
+            return False
+        if depth == 0 and token.token_type == TokenType.FROM:
+            return True
+    return False

@@ -5,7 +5,8 @@ The binder is the judge of what is right SQL. It must see every relation before 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -26,13 +27,15 @@ class Binder:
         self._root = root
         self._connection = open_duckdb(root, settings)
         self._schemas: set[str] = {"main"}
+        self._views: set[Relation] = set()
         self._has_delta = False
 
     def declare(self, relation: Relation, columns: Iterable[tuple[str, str]]) -> None:
         """Make an empty table of that name with these columns and types."""
-        if relation.schema not in self._schemas:
+        # As in all of SQL, names that differ in case alone are one.
+        if relation.schema.lower() not in self._schemas:
             self._connection.execute(f"CREATE SCHEMA {quote(relation.schema)}")
-            self._schemas.add(relation.schema)
+            self._schemas.add(relation.schema.lower())
         written = ", ".join(f"{quote(name)} {kind}" for name, kind in columns)
         with engine_errors():
             self._connection.execute(f"CREATE TABLE {relation} ({written})")
@@ -41,10 +44,22 @@ class Binder:
         """Let a name stand for a query, where its columns have types that cannot be written down."""
         with engine_errors():
             self._connection.execute(f"CREATE VIEW {relation} AS {sql}")
+        self._views.add(relation)
 
     def undeclare(self, relation: Relation) -> None:
         """Drop an empty table again."""
         self._connection.execute(f"DROP TABLE {relation}")
+
+    @contextmanager
+    def hiding(self, relations: Iterable[Relation]) -> Iterator[None]:
+        """Forget relations for a while."""
+        self._connection.begin()
+        try:
+            for relation in relations:
+                self._connection.execute(f"DROP {'VIEW' if relation in self._views else 'TABLE'} IF EXISTS {relation}")
+            yield
+        finally:
+            self._connection.rollback()
 
     def columns_of(self, sql: str) -> tuple[BoundColumn, ...]:
         """Tell the columns of a query.

@@ -74,9 +74,9 @@ class Warehouse:
 
     def _bind(self, relation: Relation, sql: str) -> None:
         with self._catalog, engine_errors():
-            if relation.schema not in self._schemas:
+            if relation.schema.lower() not in self._schemas:
                 self._connection.execute(f"CREATE SCHEMA {quote(relation.schema)}")
-                self._schemas.add(relation.schema)
+                self._schemas.add(relation.schema.lower())
             self._connection.execute(f"CREATE OR REPLACE VIEW {relation} AS {sql}")
 
     def load_delta(self) -> None:

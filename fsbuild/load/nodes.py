@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fsbuild.config import is_folder_name
+from fsbuild.config import folder_mistake
 from fsbuild.errors import FsbuildError, Place, Problem, suggest
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section, parse_yaml
@@ -108,8 +108,8 @@ def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, P
     for file in files:
         place = Place(reading.shown(file))
         first = seen.get(file.stem.lower())
-        if not is_folder_name(file.stem):
-            message = f"{kind} name '{file.stem}' has characters that cannot be a folder's name"
+        if (mistake := folder_mistake(file.stem)) is not None:
+            message = f"{kind} name '{file.stem}' {mistake}"
             reading.problems.append(Problem(message, place, hint="use letters, digits, '_', '-' and '.'"))
         elif first is not None:
             but_for_case = "" if first.stem == file.stem else f" as '{first.stem}'"

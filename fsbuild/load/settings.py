@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from fsbuild.config import is_folder_name
+from fsbuild.config import folder_mistake, is_reserved
 from fsbuild.errors import Place, Problem, ProjectError, UsageError, listing, suggest
 from fsbuild.load.documents import Section, parse_yaml, read_text
 from fsbuild.values import Target
@@ -34,6 +34,9 @@ _NOT_YET = frozenset({"on-run-start", "on-run-end", "dispatch", "data_tests", "t
 _OUTPUT_KEYS = frozenset(
     {"type", "path", "lake", "schema", "database", "threads", "settings", "memory_limit", "storage_options"}
 )
+
+
+_SHAPES = {list: "list", dict: "mapping", str: "text"}
 
 
 class Evaluate(Protocol):
@@ -94,9 +97,10 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
     kinds = {
         **dict.fromkeys((*PATH_KEYS, "clean-targets"), list),
         **dict.fromkeys(("vars", "models", "seeds", "snapshots", "flags"), dict),
+        **dict.fromkeys(("target-path", "profile"), str),
     }
     problems.extend(
-        Problem(f"'{key}' is not a {'list' if kind is list else 'mapping'}", section.place_of(key))
+        Problem(f"'{key}' is not a {_SHAPES[kind]}", section.place_of(key))
         for key, kind in kinds.items()
         if section.get(key) is not None and not isinstance(section.get(key), kind)
     )
@@ -197,14 +201,22 @@ def _output_problems(output: Section, name: str) -> list[Problem]:
         threads = output.get("threads", 1)
         if not isinstance(threads, int) or threads < 1:
             problems.append(Problem(f"'threads' is {threads!r}, not a number above 0", output.place_of("threads")))
-        if not is_folder_name(str(output.get("schema", "main"))):
-            message = f"schema '{output.get('schema')}' is not the name of a folder"
-            problems.append(Problem(message, output.place_of("schema"), hint="use letters, digits, '_', '-' and '.'"))
+        problems.extend(_schema_problems(output.get("schema", "main"), output.place_of("schema")))
         for key in ("settings", "storage_options"):
             output.mapping(key, problems)
     else:
         problems.append(Problem(f"output '{name}' is not a mapping", output.place))
     return problems
+
+
+def _schema_problems(schema: object, place: Place) -> Iterator[Problem]:
+    """What keeps the target's schema from being a folder of the lake."""
+    if not isinstance(schema, str):
+        yield Problem(f"schema {schema!r} is not a text", place)
+    elif (mistake := folder_mistake(schema)) is not None:
+        yield Problem(f"schema '{schema}' {mistake}", place, hint="use letters, digits, '_', '-' and '.'")
+    elif is_reserved(schema):
+        yield Problem(f"schema '{schema}' is one that the engine keeps for itself", place, hint="choose another name")
 
 
 def _target(name: str, profile: str, output: Mapping[str, Any], root: Path, overrides: Overrides) -> Target:

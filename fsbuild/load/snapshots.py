@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fsbuild.config import is_folder_name
+from fsbuild.config import folder_mistake
 from fsbuild.errors import Place, Problem
 from fsbuild.load.documents import Section
 from fsbuild.load.reading import Reading
@@ -46,8 +46,8 @@ def _unique(reading: Reading, found: Iterable[SnapshotQuery], taken: Mapping[str
     for one in found:
         place = Place(reading.shown(one.file))
         other = seen.setdefault(one.name.lower(), one.file)
-        if not is_folder_name(one.name):
-            message = f"snapshot name '{one.name}' has characters that cannot be a folder's name"
+        if (mistake := folder_mistake(one.name)) is not None:
+            message = f"snapshot name '{one.name}' {mistake}"
             reading.problems.append(Problem(message, place, hint="use letters, digits, '_', '-' and '.'"))
         elif other is not one.file:
             message = f"'{one.name}' is the name of a snapshot and of {reading.shown(other)} too"

@@ -51,6 +51,7 @@ def compile_draft(draft: Draft) -> Compiled:
         if node.checks and node.unique_id in columns:
             problems.extend(problems_of(node.checks, columns[node.unique_id]))
     problems.extend(_column_problems(project, columns))
+    problems.extend(_reference_problems(draft))
     if problems:
         raise CompileError(in_order(problems))
     return Compiled(draft, models, known)
@@ -83,6 +84,20 @@ def _known_relations(draft: Draft, binder: Binder, problems: list[Problem]) -> I
         except FsbuildError as exc:
             message = exc.problems[0].message.splitlines()[0]
             problems.append(Problem(f"seed '{seed.name}' cannot be read: {message}", Place(seed.path)))
+
+
+def _reference_problems(draft: Draft) -> Iterator[Problem]:
+    """Checks that refer to a node which has no rows."""
+    project = draft.project
+    names = {model.unique_id: model.name for model in project.models if model.unique_id not in draft.models}
+    nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
+    present = {node.unique_id for node in nodes if node.unique_id not in names}
+    for node in nodes:
+        for check in node.checks if node.unique_id in present else ():
+            to = check.arguments.get("to") if check.name == "relationships" else None
+            if isinstance(to, str) and to and to not in present:
+                message = f"'relationships' refers to '{names.get(to, to.rpartition('.')[2])}', which is disabled"
+                yield Problem(message, check.place, hint="enable it, or take the test out")
 
 
 def _column_problems(project: Project, columns: Mapping[str, Sequence[ColumnType]]) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 
-from fsbuild.config import merge_layers, parse_config
+from fsbuild.config import is_reserved, merge_layers, parse_config
 from fsbuild.errors import Place, Problem, RenderError, in_order
 from fsbuild.render.context import ModelContext, Names
 from fsbuild.render.mistakes import syntax_problem, template_place, template_problem, with_excerpt
@@ -206,15 +206,22 @@ def _config_place(model: Model, key: str) -> Place:
 
 
 def _check_relations(enabled: Iterable[_Parsed], project: Project, problems: list[Problem]) -> None:
-    """Refuse two nodes that would be written to the same table."""
-    taken = {_folded(seed.relation): seed.path for seed in project.seeds}
-    taken |= {_folded(source.relation): f"source {source.source_name}.{source.name}" for source in project.sources}
-    for one in enabled:
-        other = taken.setdefault(_folded(one.relation), one.model.path)
-        if other != one.model.path:
-            name = f"{one.relation.schema}.{one.relation.identifier}"
+    """Refuse two nodes of one name, which would be written to the same table, and names that no schema can have."""
+    taken: dict[tuple[str, str], str] = {}
+    nodes = [
+        *((f"source {s.source_name}.{s.name}", s.relation, s.place) for s in project.sources),
+        *((seed.path, seed.relation, Place(seed.path)) for seed in project.seeds),
+        *((one.model.path, one.relation, Place(one.model.path)) for one in enabled),
+    ]
+    for node, relation, place in nodes:
+        other = taken.setdefault(_folded(relation), node)
+        name = f"{relation.schema}.{relation.identifier}"
+        if other != node:
             message = f"'{name}' is written by {other} too" if "/" in other else f"'{name}' is the name of {other} too"
-            problems.append(Problem(message, Place(one.model.path), hint="give one of them another alias or schema"))
+            problems.append(Problem(message, place, hint="give one of them another alias or schema"))
+        elif is_reserved(relation.schema):
+            message = f"'{name}' is in a schema that the engine keeps for itself"
+            problems.append(Problem(message, place, hint="give it another schema"))
 
 
 def _folded(relation: Relation) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from fsbuild.config import is_folder_name
+from fsbuild.config import folder_mistake
 from fsbuild.errors import Problem
 from fsbuild.render.mistakes import template_problem
 from fsbuild.render.nodes import KnownNode, describe_node
@@ -80,7 +80,7 @@ class Naming:
             self._problems.append(problem if is_placed else replace(problem, place=place))
             return None
         told = str(value).strip() if isinstance(value, str | int | float) else value
-        if isinstance(told, str) and is_folder_name(told):
+        if isinstance(told, str) and folder_mistake(told) is None:
             return told
         message = f"{macro_name}() gives {told!r} for {known.node.path}, which is not the name of a folder"
         self._problems.append(Problem(message, place, hint="use letters, digits, '_', '-' and '.'"))
