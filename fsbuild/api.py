@@ -233,7 +233,7 @@ class Project:
         plan = plan_run(command, compiled, chosen, lake, options, self._moment)
         work = work_on(command, compiled, lake, self._moment)
         work = replace(work, fail_fast=options.fail_fast, window=options.window)
-        with self._warehouse(draft) as warehouse, warming_up(plan, work, warehouse):
+        with self._warehouse(draft) as warehouse, warming_up(plan, work):
             result = execute_plan(plan, work, tools_for(draft, warehouse, on_event))
         self._remember(command, options, result, draft)
         return result
@@ -363,8 +363,8 @@ class Project:
 
         draft = self._draft("debug")
         project = draft.project
-        with self._warehouse(draft) as warehouse:
-            warehouse.load_delta()
+        with self._warehouse(draft):
+            pass
         lake = read_lake(draft)
         compile_draft(draft)
         kinds = [node.resource_type for node in draft.graph.nodes.values()]
@@ -479,7 +479,8 @@ class Project:
 
         scratch = self.root / draft.project.target_path / "scratch"
         settings = {"temp_directory": str(scratch), **draft.project.target.settings}
-        warehouse = Warehouse(self.root, settings, self._moment.started_at)
+        places = (draft.project.target.lake, *(source.location for source in draft.project.sources))
+        warehouse = Warehouse(self.root, settings, self._moment.started_at, places)
         try:
             yield warehouse
         finally:

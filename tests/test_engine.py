@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fsbuild.engine import Binder, Warehouse
-from fsbuild.engine.connection import load_extension
+from fsbuild.engine.connection import open_duckdb
 from fsbuild.engine.sources import file_states, files_token, local_files, scan, scan_seed
 from fsbuild.engine.types import stored_type
 from fsbuild.errors import BindError, EngineError, FsbuildError, Place
@@ -93,10 +93,7 @@ def values_of(kind: str, values: list[str]) -> str:
 
 
 def connect_delta() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    load_extension(connection, "delta")
-    return connection
+    return open_duckdb(Path(), {}, extensions=["delta"])
 
 
 @pytest.mark.parametrize(("kind", "stored", "values"), TYPES, ids=[kind for kind, _, _ in TYPES])

@@ -15,7 +15,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from fsbuild import FsbuildError, Project
-from fsbuild.engine.connection import load_extension
+from fsbuild.engine.connection import open_duckdb
 from fsbuild.values import NodeFinished, RunResult
 from tests.conftest import Files, history_of, read_delta, write_files
 
@@ -56,8 +56,7 @@ def test_models_are_published_as_delta_tables_in_order(make_project: Make) -> No
 def test_any_delta_reader_reads_what_was_published(make_project: Make) -> None:
     root = make_project(SHOP)
     Project(root).run()
-    connection = duckdb.connect()
-    load_extension(connection, "delta")
+    connection = open_duckdb(Path(), {}, extensions=["delta"])
 
     rows = connection.execute(f"select * from delta_scan('{root}/lake/main/totals') order by customer_id").fetchall()
 

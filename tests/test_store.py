@@ -9,13 +9,12 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from fsbuild import Project
-from fsbuild.engine.connection import load_extension
+from fsbuild.engine.connection import open_duckdb
 from fsbuild.errors import ConflictError, StoreError
 from fsbuild.store import Lake, read_state
 from fsbuild.values import (
@@ -71,8 +70,7 @@ def read(lake: Lake, version: int | None = None) -> list[Row]:
 
 
 def read_by_duckdb(lake: Lake) -> list[Row]:
-    connection = duckdb.connect()
-    load_extension(connection, "delta")
+    connection = open_duckdb(Path(), {}, extensions=["delta"])
     found = connection.execute(f"select * from delta_scan({literal(delta_uri(lake.uri(T)))})").to_arrow_table()
     return sorted(found.to_pylist(), key=repr)
 

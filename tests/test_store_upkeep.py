@@ -13,6 +13,7 @@ from fsbuild.errors import StoreError
 from fsbuild.store import Lake
 from fsbuild.values import Append, Overwrite, Relation, TableState
 from tests.test_store import BY_ID, T, commit, create, ids, lake_at, read_by_duckdb, rows_of
+from tests.test_store_changes import changes, signs
 
 UTC = dt.UTC
 
@@ -91,8 +92,7 @@ def test_a_lake_may_be_in_a_folder_of_any_name(tmp_path: Path, name: str) -> Non
     assert (state.version, state.fingerprint) == (1, "f1")
     expected = [{"id": 1, "name": "b"}, {"id": 2, "name": "b"}]
     assert read_by_duckdb(lake) == expected
-    reader = lake.changes(lake.uri(T), state_of(lake, 0).token, 1, ["id"])
-    assert sorted(reader.read_all()["fsbuild_sign"].to_pylist()) == [-1, 1, 1]
+    assert signs(changes(lake, 0, 1)) == [(1, -1), (1, 1), (2, 1)]
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from fsbuild import Project
-from fsbuild.engine.connection import load_extension
+from fsbuild.engine.connection import open_duckdb
 from fsbuild.template import copy_template
 from tests.conftest import read_delta
 
@@ -39,8 +39,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lake(built: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The template's tables as another program reads them."""
-    connection = duckdb.connect()
-    load_extension(connection, "delta")
+    connection = open_duckdb(Path(), {}, extensions=["delta"])
     for folder in (built / "lake/main").iterdir():
         connection.execute(f"create view {folder.name} as select * from delta_scan('{folder}')")
     connection.execute(f"create view flights as select * from '{built}/data/flights.parquet'")

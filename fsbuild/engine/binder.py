@@ -11,8 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from fsbuild.engine.connection import CLOCK_NAMES, RANDOM_NAMES, bind_error, engine_errors, load_extension, open_duckdb
-from fsbuild.engine.sources import scan
+from fsbuild.engine.connection import CLOCK_NAMES, RANDOM_NAMES, bind_error, engine_errors, open_duckdb
+from fsbuild.engine.sources import scan, source_extensions
 from fsbuild.engine.types import stored_type
 from fsbuild.errors import BindError
 from fsbuild.values import BoundColumn, Relation, Source, quote
@@ -23,12 +23,12 @@ class Binder:
 
     volatile_functions = CLOCK_NAMES | RANDOM_NAMES
 
-    def __init__(self, root: Path, settings: Mapping[str, object]) -> None:
+    def __init__(self, root: Path, settings: Mapping[str, object], sources: Iterable[Source] = ()) -> None:
+        """Open an engine that can read the schemas of `sources`."""
         self._root = root
-        self._connection = open_duckdb(root, settings)
+        self._connection = open_duckdb(root, settings, extensions=source_extensions(sources))
         self._schemas: set[str] = {"main"}
         self._views: set[Relation] = set()
-        self._has_delta = False
 
     def declare(self, relation: Relation, columns: Iterable[tuple[str, str]]) -> None:
         """Make an empty table of that name with these columns and types."""
@@ -86,9 +86,6 @@ class Binder:
         Raises:
             EngineError: the files cannot be read as what they are said to be.
         """
-        if source.kind == "delta" and not self._has_delta:
-            load_extension(self._connection, "delta")
-            self._has_delta = True
         with engine_errors():
             return self.columns_of(f"SELECT * FROM {scan(source, version, self._root)}")
 

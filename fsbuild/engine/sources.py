@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from glob import escape, glob
 from pathlib import Path
 
@@ -21,11 +22,24 @@ _FILE_CALL = re.compile(
 # Functions whose first argument is no file, or does not change with the rows: a connection, a folder with a log.
 _NOT_FILES = re.compile(r"\s*(?:delta|iceberg|ducklake|sqlite|postgres|mysql|odbc)_", re.IGNORECASE)
 _CONNECTIONS = re.compile(r"\s*(?:postgres|mysql|odbc)_", re.IGNORECASE)
+_REMOTE = ("s3://", "http://", "https://", "gs://", "az://", "abfss://")
 _READERS = (
     (re.compile(r"\.(parquet|parq|pq)$"), "read_parquet"),
     (re.compile(r"\.(csv|tsv|txt)(\.gz|\.zst)?$"), "read_csv"),
     (re.compile(r"\.(json|jsonl|ndjson)(\.gz|\.zst)?$"), "read_json"),
 )
+
+
+def source_extensions(sources: Iterable[Source]) -> tuple[str, ...]:
+    """Name DuckDB's extensions that reading some sources takes."""
+    sources = tuple(sources)
+    delta = ("delta",) if any(source.kind == "delta" for source in sources) else ()
+    return (*delta, *remote_extensions(source.location for source in sources))
+
+
+def remote_extensions(places: Iterable[str]) -> tuple[str, ...]:
+    """Name the extensions that reading files from elsewhere takes."""
+    return ("httpfs",) if any(scheme in place for place in places for scheme in _REMOTE) else ()
 
 
 def scan(source: Source, version: int | None = None, root: Path | None = None) -> str:

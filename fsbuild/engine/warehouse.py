@@ -8,13 +8,25 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsbuild.engine.connection import engine_errors, load_extension, open_duckdb
-from fsbuild.engine.sources import scan
-from fsbuild.values import BATCH_END, BATCH_START, STAGING, ColumnType, Relation, Source, delta_uri, literal, quote
+from fsbuild.engine.changes import SIGN, scan_changes
+from fsbuild.engine.connection import engine_errors, open_duckdb
+from fsbuild.engine.sources import remote_extensions, scan
+from fsbuild.values import (
+    BATCH_END,
+    BATCH_START,
+    STAGING,
+    ChangedFile,
+    ColumnType,
+    Relation,
+    Source,
+    delta_uri,
+    literal,
+    quote,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,18 +34,21 @@ if TYPE_CHECKING:
 
 # Rows of an Arrow batch: DuckDB's row group, as the store writes it.
 BATCH_ROWS = 122_880
-_REMOTE = ("s3://", "http://", "https://", "gs://", "az://", "abfss://")
 
 
 class Warehouse:
     """One DuckDB for a run, used by many threads at once, each with a cursor of its own."""
 
-    def __init__(self, root: Path, settings: Mapping[str, object], now: dt.datetime) -> None:
+    def __init__(
+        self, root: Path, settings: Mapping[str, object], now: dt.datetime, places: Iterable[str] = ()
+    ) -> None:
+        """Open the engine; `places` are those of the tables and files that it is going to read."""
         self._root = root
-        self._connection = open_duckdb(root, settings, now)
+        self._connection = open_duckdb(root, settings, now, extensions=("delta", *remote_extensions(places)))
+        # EXPLAIN ANALYZE of a delta_scan can crash otherwise.
+        self._connection.execute("SET GLOBAL delta_scan_explain_files_filtered = false")
         self._connection.execute(f"CREATE SCHEMA {STAGING}")
         self._schemas = {"main", STAGING}
-        self._extensions: set[str] = set()
         # Names are changed under a lock: DuckDB refuses concurrent changes of its catalog.
         self._catalog = threading.RLock()
         self._local = threading.local()
@@ -55,17 +70,10 @@ class Warehouse:
 
     def bind_table(self, relation: Relation, uri: str, version: int) -> None:
         """Let a name stand for one version of a Delta table."""
-        self._extend("delta")
-        if uri.startswith(_REMOTE):
-            self._extend("httpfs")
         self._bind(relation, f"SELECT * FROM delta_scan({literal(delta_uri(uri))}, version => {version})")
 
     def bind_source(self, source: Source, version: int | None) -> None:
         """Let a source's name stand for its files, or for one version of its Delta table."""
-        if source.kind == "delta":
-            self._extend("delta")
-        if any(scheme in source.location for scheme in _REMOTE):
-            self._extend("httpfs")
         self._bind(source.relation, f"SELECT * FROM {scan(source, version, self._root)}")
 
     def bind_query(self, relation: Relation, sql: str) -> None:
@@ -78,19 +86,6 @@ class Warehouse:
                 self._connection.execute(f"CREATE SCHEMA {quote(relation.schema)}")
                 self._schemas.add(relation.schema.lower())
             self._connection.execute(f"CREATE OR REPLACE VIEW {relation} AS {sql}")
-
-    def load_delta(self) -> None:
-        """Load what reading Delta tables takes; it is loaded when it is needed, too."""
-        self._extend("delta")
-
-    def _extend(self, name: str) -> None:
-        with self._catalog:
-            if name not in self._extensions:
-                load_extension(self._connection, name)
-                if name == "delta":
-                    # EXPLAIN ANALYZE of a delta_scan can crash otherwise.
-                    self._connection.execute("SET GLOBAL delta_scan_explain_files_filtered = false")
-                self._extensions.add(name)
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -114,21 +109,11 @@ class Warehouse:
                 # A variable that is set to NULL is an integer, and cannot be compared with a time.
                 cursor.execute(f"RESET VARIABLE {name}" if moment is None else f"SET VARIABLE {name} = {moment}")
 
-    def keep_changes(self, relation: Relation, changes: pa.RecordBatchReader) -> int:
-        """Keep the rows that changes leave added or removed in the end, each once; return how many.
-
-        The last column of the changes is 1 for a row that is new, and -1 for one that is gone.
-        """
-        *names, sign = map(quote, changes.schema.names)
-        columns = ", ".join(names)
-        cursor = self._prepare(self._connection.cursor())
-        cursor.register("fsbuild_changes", changes)
-        with engine_errors():
-            (count,) = cursor.execute(
-                f"CREATE OR REPLACE TABLE {relation} AS SELECT {columns} FROM fsbuild_changes "
-                f"GROUP BY {columns} HAVING sum({sign}) <> 0"
-            ).fetchall()[0]
-        return int(count)
+    def keep_changes(self, relation: Relation, files: Sequence[ChangedFile], columns: Sequence[ColumnType]) -> int:
+        """Keep the rows that changes leave added or removed in the end, each once; return how many."""
+        names = ", ".join(quote(column.name) for column in columns)
+        rows = scan_changes(files, columns)
+        return self.keep(relation, f"SELECT {names} FROM ({rows}) GROUP BY {names} HAVING sum({SIGN}) <> 0")
 
     def drop(self, relation: Relation) -> None:
         """Forget rows that are kept."""

@@ -62,9 +62,9 @@ def keep_changes(unique_id: str, name: str, since: str, bindings: Bindings) -> N
         raise NoChangesError(name, "it is read from files, of which only the present ones are known")
     state = bindings.state(name)
     relation = bindings.bind(name)
-    columns = [column.name for column in bindings.tools.warehouse.columns(f"SELECT * FROM {relation}")]
-    changes = bindings.tools.lake.changes(bindings.uri(name), since, state.version, columns)
-    bindings.tools.warehouse.keep_changes(changes_relation(unique_id, name), changes)
+    warehouse = bindings.tools.warehouse
+    files = bindings.tools.lake.changes(bindings.uri(name), since, state.version)
+    warehouse.keep_changes(changes_relation(unique_id, name), files, warehouse.columns(f"SELECT * FROM {relation}"))
 
 
 def _share(count: int, table: Relation, key: tuple[str, ...], bindings: Bindings) -> float:

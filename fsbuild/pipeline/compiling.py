@@ -35,7 +35,7 @@ def compile_draft(draft: Draft) -> Compiled:
     from fsbuild.engine import Binder
 
     project = draft.project
-    binder = Binder(project.root, project.target.settings)
+    binder = Binder(project.root, project.target.settings, sources_in_use(draft))
     problems: list[Problem] = []
     known = {one.unique_id: one for one in _known_relations(draft, binder, problems)}
     parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]

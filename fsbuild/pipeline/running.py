@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fsbuild.batches import Span
-from fsbuild.errors import FsbuildError
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.state import LakeState, feed_problems, open_lake
@@ -106,29 +105,18 @@ def tools_for(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], No
 
 
 @contextmanager
-def warming_up(plan: Plan, work: Work, warehouse: Warehouse) -> Iterator[None]:
+def warming_up(plan: Plan, work: Work) -> Iterator[None]:
     """Load what takes long and will be needed while the first queries run."""
-    from fsbuild.check import warm_up
+    from fsbuild import check, store
     from fsbuild.execute import checks_of
 
     checked = {step.unique_id for step in plan.steps if work.is_checking and checks_of(step.unique_id, work)}
-    due = [
-        step.unique_id
-        for step in plan.steps
-        if step.action in ("create", "replace", "increment", "load")
-        or (step.action == "view" and step.unique_id in checked)
-    ]
-    needed: list[Callable[[], None]] = []
-    if checked.intersection(due):
-        needed.append(warm_up)
-    if any(parent in work.states for name in due for parent in work.inputs.get(name, ())):
-        needed.append(warehouse.load_delta)
-
-    def quietly(load: Callable[[], None]) -> None:
-        with suppress(FsbuildError):  # who needs it will be told
-            load()
-
-    threads = [threading.Thread(target=quietly, args=[load], name="fsbuild-warm-up") for load in needed]
+    written = {step.unique_id for step in plan.steps if step.action in ("create", "replace", "increment", "load")}
+    looked_at = written | {step.unique_id for step in plan.steps if step.action == "view"}
+    needed = [store.warm_up] if written else []
+    if checked & looked_at:
+        needed.append(check.warm_up)
+    threads = [threading.Thread(target=load, name="fsbuild-warm-up") for load in needed]
     for thread in threads:
         thread.start()
     try:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from fsbuild.errors import ConflictError, FsbuildError, Problem, StoreError
 from fsbuild.values import Commit, delta_uri
@@ -38,6 +39,13 @@ class TablePlace:
     def path(self) -> Path:
         """The table's folder on this machine."""
         return Path(self.uri)
+
+    def file(self, path: str) -> str:
+        """Name a file of the table as a reader of files finds it."""
+        folder = str(self.path.absolute()) if self.is_local else self.uri.rstrip("/")
+        if folder.startswith("file://"):
+            folder = unquote(urlsplit(folder).path)
+        return f"{folder}/{path}"
 
     @property
     def delta_uri(self) -> str:
