@@ -196,6 +196,12 @@ class ModelConfig:
     partition_by: tuple[str, ...] = field(
         default=(), metadata={"doc": "columns whose values split the table into folders"}
     )
+    cluster_by: tuple[str, ...] = field(
+        default=(), metadata={"doc": "columns that rows are ordered by where they are stored, so that fewer are read"}
+    )
+    auto_compact: bool = field(
+        default=True, metadata={"doc": "`false`: small files that increments leave wait for `fsbuild optimize`"}
+    )
     snapshot_strategy: Literal["timestamp", "check"] | None = field(
         default=None,
         metadata={
@@ -238,6 +244,11 @@ class ModelConfig:
     def strategy(self) -> Strategy:
         """The incremental strategy in force."""
         return self.incremental_strategy or ("merge" if self.unique_key else "append")
+
+    @property
+    def grows(self) -> bool:
+        """Whether later runs change the table, and do not write all of it again."""
+        return self.materialized in ("incremental", "snapshot")
 
     @property
     def is_batched(self) -> bool:
@@ -611,8 +622,25 @@ class TableRows:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A Parquet file of rows that a table won (`sign` 1) or lost (-1), or of both kinds, as its rows say (None).
+
+    `partition` has the values that all of its rows share, as the log writes them: an empty one is NULL.
+    """
+
+    uri: str
+    partition: Mapping[str, str | None]
+    sign: Literal[1, -1] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Overwrite:
-    """All rows and columns of a table are replaced, or the table is made."""
+    """All rows and columns of a table are replaced, or the table is made.
+
+    With `small_files` the rows are in so many files that later changes write few of them again.
+    """
+
+    small_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from fsbuild.errors import ConflictError, StoreError
 from fsbuild.store import Lake
 from fsbuild.values import Append, Overwrite, ReplaceWhere, Upsert
 from tests.test_store import BY_ID, T, commit, create, ids, lake_at, read, read_by_duckdb, rows_of, versions
+from tests.test_store_changes import changes, signs
 
 UTC = dt.UTC
 NAN = float("nan")
@@ -236,9 +237,8 @@ def test_the_rows_that_match_are_replaced_and_no_others(
     assert sorted(int(str(row["id"])) for row in read(lake)) == kept + rows["id"].to_pylist()
     assert len(read_by_duckdb(lake)) == len(kept) + rows.num_rows
     info = lake.history(T)[0]
-    reader = lake.changes(lake.uri(T), f"0@{lake.history(T)[1]['timestamp']}", 1, ["id"])
     assert info["fsbuild.run_id"] == "r1"
-    assert Counter((row["id"], row["fsbuild_sign"]) for row in reader.read_all().to_pylist()) == Counter(
+    assert Counter(signs(changes(lake, 0, 1, ["id"]))) == Counter(
         [*((number, -1) for number in matched), *((number, 1) for number in rows["id"].to_pylist())]
     )
 

@@ -28,6 +28,7 @@ def column_problems(model: RenderedModel, bound: Sequence[BoundColumn]) -> Itera
     roles = {
         "unique_key": config.unique_key,
         "partition_by": config.partition_by,
+        "cluster_by": config.cluster_by,
         "event_time": [config.event_time] if config.event_time else [],
         "known_time": [config.known_time] if config.known_time else [],
         "sequence_by": [config.sequence_by] if config.sequence_by else [],

@@ -33,12 +33,14 @@ _LITERAL_TYPES = _NUMBER_TYPES | {"DATE", "VARCHAR"}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A table that staged rows enter; `key` identifies a row where the table has a key."""
+    """A table that staged rows enter; its key identifies a row, where it has one. What `grows` is changed later."""
 
     unique_id: str
     relation: Relation
     columns: Sequence[ColumnType]
     key: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    grows: bool = False
 
     @property
     def staged(self) -> Relation:
@@ -49,6 +51,11 @@ class Target:
     def names(self) -> str:
         """The columns, as SQL lists them."""
         return ", ".join(quote(column.name) for column in self.columns)
+
+    def overwritten_by(self, rows: str, count: int) -> Entry:
+        """The entry by which rows become the table."""
+        order = f" ORDER BY {', '.join(map(quote, self.cluster_by))}" if self.cluster_by else ""
+        return Entry(Overwrite(small_files=self.grows), f"SELECT {self.names} FROM {rows}{order}", count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ class Overwriting:
 
     def entry(self, count: int) -> Entry:
         """All of them."""
-        return Entry(Overwrite(), f"SELECT * FROM {self.target.staged}", count)
+        return self.target.overwritten_by(str(self.target.staged), count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +313,7 @@ class Rewriting:
 
     def entry(self, count: int) -> Entry:
         """All rows."""
-        return Entry(Overwrite(), f"SELECT {self.target.names} FROM {self.whole()}", count)
+        return self.target.overwritten_by(self.whole(), count)
 
 
 def keys_of_staged(target: Target, keys: Sequence[str]) -> str:

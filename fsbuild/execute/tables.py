@@ -65,8 +65,8 @@ _KEPT_ROWS = 200_000
 # How often a write is tried whose table was only tidied up meanwhile, and how long the first pause is.
 _RETRIES = 5
 _PATIENCE_S = 0.05
-# Strategies by which a row may come beside another one that has its key: all rows are looked at.
-_KEYS_OF_ALL = frozenset({"append", "auto", "insert_overwrite", "microbatch"})
+# Strategies by which a row may come beside another one that has its key.
+_BESIDE_OTHERS = frozenset({"append", "auto", "insert_overwrite", "microbatch"})
 
 
 @dataclass(slots=True)
@@ -214,6 +214,7 @@ class Execution:
             key=_as_written(config.unique_key, model.columns) if has_key else (),
             event_time=config.event_time,
             has_new_checks=step.has_new_checks,
+            is_compacted=config.auto_compact,
         )
         if model.snapshot is not None:
             return self._publish_snapshot(model, model.snapshot, load, node)
@@ -315,12 +316,11 @@ class Execution:
         staged = staged_relation(unique_id)
         count = load.batch.stage(staged) if load.batch else warehouse.keep(staged, load.sql)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
-        if load.key and load.strategy not in _KEYS_OF_ALL:
+        if load.key and not load.may_meet_keys:
             refuse_bad_keys(warehouse.rows, str(staged), load.key)
         strategy = self._strategy(load, columns)
         whole = strategy.whole()
-        if load.key and load.strategy in _KEYS_OF_ALL:
-            # A staged row may have the key of one that stays in the table.
+        if load.key and load.may_meet_keys:
             refuse_bad_keys(warehouse.rows, whole, load.key)
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
@@ -346,13 +346,18 @@ class Execution:
         with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
             said = commit.properties, commit.description, self.work.run_id
             version = self.tools.lake.set_properties(relation, *said) or version
+            if load.is_compacted and not isinstance(entry.write, Overwrite):
+                version = self.tools.lake.compact(relation, self.work.run_id) or version
         keep = isinstance(entry.write, Overwrite) and count <= _KEPT_ROWS
         self.bindings.remember(unique_id, version, keep=keep)
         return replace(node, status=status, rows=entry.count, version=version, checks=results)
 
     def _strategy(self, load: _Load, columns: Sequence[ColumnType]) -> Strategy:
         """How a load's rows enter the table."""
-        target = Target(load.unique_id, self.bindings.relation(load.unique_id), columns, load.key)
+        model = self.work.models.get(load.unique_id)
+        config = model.rendered.config if model is not None else self.work.seeds[load.unique_id].config
+        relation = self.bindings.relation(load.unique_id)
+        target = Target(load.unique_id, relation, columns, load.key, config.cluster_by, config.grows)
         if load.batch is not None:
             return load.batch.strategy(target, self.tools.warehouse) or Overwriting(target)
         strategy = self._plain_strategy(load, target)
@@ -436,6 +441,16 @@ class _Load:
     has_new_checks: bool = False
     batch: BatchLoad | None = None
     is_rewrite: bool = False
+    is_compacted: bool = False
+
+    @property
+    def may_meet_keys(self) -> bool:
+        """Whether a row may come to have the key of one that stays in the table, so that all rows have to be looked at.
+
+        Where the rows of whole `affected` keys are replaced, and these are part of the key, no other row can have it.
+        """
+        replaced, key = ({name.lower() for name in names} for names in (self.affected, self.key))
+        return self.strategy in _BESIDE_OTHERS and not (replaced and replaced <= key)
 
 
 def _columns_json(columns: Sequence[ColumnType]) -> str:

@@ -14,6 +14,7 @@ from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.running import shown_name
 from fsbuild.pipeline.state import open_lake
 from fsbuild.pipeline.travel import has_table, relation_of
+from fsbuild.values import ModelConfig
 
 if TYPE_CHECKING:
     from fsbuild.store import Lake, Optimized, UnusedFile
@@ -38,7 +39,9 @@ class Unused:
 
 
 def optimize_tables(draft: Draft, chosen: Sequence[str], zorder: Sequence[str], run_id: str) -> Iterator[Stored]:
-    """Put the rows of each chosen table into few large files, near each other by `zorder` or the model's event time.
+    """Put the rows of each chosen table into few large files, near each other by `zorder`.
+
+    Without it, they are near each other by the model's `cluster_by`, or by its event time.
 
     Raises:
         StoreError: a table has no such column; all of them at once, and nothing was done.
@@ -55,9 +58,10 @@ def optimize_tables(draft: Draft, chosen: Sequence[str], zorder: Sequence[str], 
         raise StoreError(problems)
     for unique_id, uri in tables.items():
         model = draft.models.get(unique_id)
-        event_time = model.config.event_time if model is not None else None
-        columns = tuple(zorder) or ((event_time,) if event_time else ())
-        yield Stored(shown_name(draft.graph.nodes[unique_id]), columns, lake.optimize(uri, columns, run_id))
+        config = model.config if model is not None else ModelConfig()
+        columns = tuple(zorder) or config.cluster_by or ((config.event_time,) if config.event_time else ())
+        done = lake.optimize(uri, columns, run_id, small_files=config.grows)
+        yield Stored(shown_name(draft.graph.nodes[unique_id]), columns, done)
 
 
 def vacuum_tables(

@@ -8,25 +8,30 @@ files in order.
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import Any
 
 from fsbuild.errors import Problem, StoreError
-from fsbuild.store import changes, commits, travel, upkeep, writing
+from fsbuild.store import changes, commits, log, travel, upkeep, writing
 from fsbuild.store.log import read_state
 from fsbuild.store.table import TablePlace
 from fsbuild.store.upkeep import Optimized, UnusedFile
-from fsbuild.values import Commit, Relation, TableRows, TableState, Write
+from fsbuild.values import ChangedFile, Commit, Relation, TableRows, TableState, Write
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["Lake", "Optimized", "UnusedFile", "read_state"]
+__all__ = ["Lake", "Optimized", "UnusedFile", "read_state", "warm_up"]
 
 # Delta's libraries decode or refuse these in a path, whatever it is encoded as.
 _UNREADABLE = re.compile(r"%[0-9a-fA-F]{2}|[\[\]|^\\\x00-\x1f\x7f]")
+
+
+def warm_up() -> None:
+    """Load the libraries that write, which takes long; whoever writes first would have to wait."""
+    importlib.import_module("deltalake")
+    importlib.import_module("pyarrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,9 @@ class Lake:
         Raises:
             StoreError: there is no table.
         """
-        history: Sequence[Mapping[str, Any]] = self._place(relation).opened().history(limit)
-        return history
+        place = self._place(relation)
+        place.opened()
+        return [{**info, "version": version} for version, info in islice(log.commits(place), limit)]
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -96,16 +102,16 @@ class Lake:
 
     # --- reading back ------------------------------------------------------------------------------------------------
 
-    def changes(self, uri: str, since: str, until: int, columns: Sequence[str]) -> pa.RecordBatchReader:
-        """Read the rows that a table won and lost after the state that token `since` names, up to version `until`.
+    def changes(self, uri: str, since: str, until: int) -> tuple[ChangedFile, ...]:
+        """List the files of the rows that a table won and lost after the state `since` (a token), up to a version.
 
-        A last column `fsbuild_sign` (int8) is 1 for a row that is new and -1 for one that is gone: the rows at `since`
-        and these changes add up to the rows at `until`. A row that was only moved may come with both signs.
+        The rows at `since` and these changes add up to the rows at `until`. A row that was only moved may come as one
+        that was lost and one that was won.
 
         Raises:
             NoChangesError: the log cannot tell; it says why.
         """
-        return changes.read_changes(self._at(uri), since, until, columns)
+        return changes.changed_files(self._at(uri), since, until)
 
     def changes_problem(self, uri: str, since: str, until: int) -> str | None:
         """Say why `changes` could not tell what changed, or None where it can; reads the log alone."""
@@ -177,9 +183,16 @@ class Lake:
         """
         upkeep.refuse_unknown_columns(self._at(uri), columns)
 
-    def optimize(self, uri: str, zorder: Sequence[str], run_id: str) -> Optimized:
-        """Put a table's rows into few large files, those together that are near in the columns `zorder`."""
-        return upkeep.optimize(self._at(uri), zorder, run_id)
+    def compact(self, relation: Relation, run_id: str) -> int | None:
+        """Put small files together where increments have left many; return the version then, or None."""
+        return upkeep.compact_small(self._place(relation), run_id)
+
+    def optimize(self, uri: str, zorder: Sequence[str], run_id: str, *, small_files: bool = False) -> Optimized:
+        """Put a table's rows into few files, those together that are near in the columns `zorder`.
+
+        With `small_files` they are of the size that makes later merges cheap.
+        """
+        return upkeep.optimize(self._at(uri), zorder, run_id, small_files=small_files)
 
     def needed_versions(self, uri: str, tokens: Sequence[str]) -> list[int]:
         """Find the versions of a table that those need who read it last in the states of these tokens."""

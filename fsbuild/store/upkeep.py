@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from urllib.parse import unquote
 from fsbuild.errors import Problem, StoreError, listing
 from fsbuild.store.commits import PREFIX, commit_properties, own_properties, upkeep_properties
 from fsbuild.store.log import changes_data, commits, file_system, read_state, token_of_info
+from fsbuild.store.sizes import file_size
 from fsbuild.store.table import TablePlace, commit_errors
 from fsbuild.values import Commit
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _ZORDER = f"{PREFIX}zorder"
+# How many files more than needed are worth a commit that puts them together.
+_MANY_FILES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,27 @@ def refuse_unknown_columns(place: TablePlace, columns: Sequence[str]) -> None:
         raise StoreError(Problem(message, hint=f"its columns are {listing(known)}"))
 
 
-def optimize(place: TablePlace, zorder: Sequence[str], run_id: str) -> Optimized:
-    """Put a table's rows into few large files, those together that are near in the columns `zorder`, where it has them.
+def compact_small(place: TablePlace, run_id: str) -> int | None:
+    """Put small files together where there are many more than there have to be; return the version then, or None.
+
+    Raises:
+        ConflictError: another writer is at the table.
+    """
+    table = place.opened()
+    sizes = _file_sizes(table)
+    target = file_size(sum(sizes.values()))
+    small = Counter(path.rpartition("/")[0] for path, size in sizes.items() if size < target / 2)
+    # Each partition has files of its own, and one small file is no fewer.
+    if sum(count - 1 for count in small.values()) < _MANY_FILES:
+        return None
+    version = table.version()
+    with commit_errors(place.uri):
+        table.optimize.compact(target_size=target, commit_properties=upkeep_properties(run_id))
+    return int(table.version()) if table.version() != version else None
+
+
+def optimize(place: TablePlace, zorder: Sequence[str], run_id: str, *, small_files: bool = False) -> Optimized:
+    """Put a table's rows into few files, those together that are near in the columns `zorder`, where it has them.
 
     A table that has been ordered so since its rows changed last is left alone.
     """
@@ -137,11 +160,12 @@ def optimize(place: TablePlace, zorder: Sequence[str], run_id: str) -> Optimized
     if columns and _is_ordered(place, columns):
         return Optimized(before, before, None)
     properties = upkeep_properties(run_id, zorder=",".join(columns))
+    target = file_size(sum(_file_sizes(table).values())) if small_files else None
     with commit_errors(place.uri):
         if columns:
-            table.optimize.z_order(columns, commit_properties=properties)
+            table.optimize.z_order(columns, target_size=target, commit_properties=properties)
         else:
-            table.optimize.compact(commit_properties=properties)
+            table.optimize.compact(target_size=target, commit_properties=properties)
     table = place.opened()
     return Optimized(before, len(_paths(table)), table.version() if table.version() != version else None)
 
@@ -185,10 +209,16 @@ def vacuum(place: TablePlace, retention_hours: int | None, kept: Sequence[int], 
 
 
 def _paths(table: DeltaTable) -> list[str]:
-    """The paths of a table's files below its place; the log has them encoded as in a URL."""
+    """The paths of a table's files below its place."""
+    return list(_file_sizes(table))
+
+
+def _file_sizes(table: DeltaTable) -> dict[str, int]:
+    """The bytes of each of a table's files, by its path; the log has paths encoded as in a URL."""
     import pyarrow as pa
 
-    return [unquote(str(path)) for path in pa.table(table.get_add_actions()).column("path").to_pylist()]
+    files = pa.table(table.get_add_actions()).select(["path", "size_bytes"]).to_pylist()
+    return {unquote(str(file["path"])): int(file["size_bytes"]) for file in files}
 
 
 def _rows(table: DeltaTable) -> int:

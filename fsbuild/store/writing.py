@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsbuild.store.commits import commit_properties, own_properties, record
+from fsbuild.store.commits import commit_properties, own_properties, record, upkeep_properties
+from fsbuild.store.sizes import expected_bytes, file_size
 from fsbuild.store.table import TablePlace, commit_errors
 from fsbuild.values import Append, Commit, Overwrite, ReplaceWhere, TableRows, Upsert, Write, quote
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _CHANGE_FEED = "delta.enableChangeDataFeed"
+_FILE_SIZE = "delta.targetFileSize"
 # The column that says what is to be done with a row, and never enters a table.
 OPERATION = "fsbuild_op"
 
@@ -30,7 +32,7 @@ def write_rows(place: TablePlace, write: Write, rows: TableRows, commit: Commit)
     """
     match write:
         case Overwrite():
-            return _overwrite(place, rows, commit)
+            return _overwrite(place, write, rows, commit)
         case Append():
             return _append(place, write, rows, commit)
         case Upsert():
@@ -39,7 +41,7 @@ def write_rows(place: TablePlace, write: Write, rows: TableRows, commit: Commit)
             return _replace(place, write, rows, commit)
 
 
-def _overwrite(place: TablePlace, rows: TableRows, commit: Commit) -> int:
+def _overwrite(place: TablePlace, write: Overwrite, rows: TableRows, commit: Commit) -> int:
     from deltalake import write_deltalake
 
     with commit_errors(place.uri):
@@ -47,16 +49,19 @@ def _overwrite(place: TablePlace, rows: TableRows, commit: Commit) -> int:
         if table is None and place.is_local:
             # From here on the folder is known as ours, also after a crash before the first commit.
             (place.path / "_delta_log").mkdir(parents=True, exist_ok=True)
-        if table is not None and table.metadata().configuration.get(_CHANGE_FEED) != "true":
-            # Another program made the table; it cannot be turned on in the same commit.
-            table.alter.set_table_properties({_CHANGE_FEED: "true"})
+        wanted = {_CHANGE_FEED: "true"}
+        if write.small_files:
+            wanted[_FILE_SIZE] = str(file_size(expected_bytes(rows)))
+        if table is not None and (changed := wanted.items() - table.metadata().configuration.items()):
+            # Of a table that is there, they cannot be set in the same commit.
+            table.alter.set_table_properties(dict(changed), commit_properties=upkeep_properties(commit.run_id))
         write_deltalake(
             place.delta_uri if table is None else table,
             rows.open(),
             mode="error" if table is None else "overwrite",
             schema_mode=None if table is None else "overwrite",
             partition_by=list(commit.partition_by),
-            configuration={_CHANGE_FEED: "true"} if table is None else None,
+            configuration=wanted if table is None else None,
             description=commit.description or None,
             storage_options=place.options,
             commit_properties=commit_properties(commit, own_properties(table)),
