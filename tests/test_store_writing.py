@@ -15,9 +15,10 @@ from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fsbuild.engine.connection import open_duckdb
 from fsbuild.errors import ConflictError, StoreError
 from fsbuild.store import Lake
-from fsbuild.values import Append, Overwrite, ReplaceWhere, Upsert
+from fsbuild.values import Append, Overwrite, ReplaceWhere, Upsert, delta_uri, literal
 from tests.test_store import BY_ID, T, commit, create, ids, lake_at, read, read_by_duckdb, rows_of, versions
 from tests.test_store_changes import changes, signs
 
@@ -268,3 +269,26 @@ def test_a_record_changes_no_rows(lake: Lake, partition_by: tuple[str, ...]) -> 
     assert DeltaTable(lake.uri(T)).transaction_version("fsbuild.t") == 1
     with pytest.raises(ConflictError):
         lake.record(T, made)
+
+
+@pytest.mark.parametrize("how", ["overwrite", "append", "merge", "replace", "compact", "z-order"])
+def test_rows_with_nan_are_found_by_a_comparison(tmp_path: Path, how: str) -> None:
+    """To DuckDB NaN is greater than all numbers; the statistics that deltalake writes leave it out."""
+    lake, nan = lake_at(tmp_path), float("nan")
+    numbers = pa.table({"id": [1, 2], "x": [0.0, nan], "s": [{"y": 0.0}, {"y": nan}], "l": [[1], [2]]})
+    first = numbers.slice(0, 0) if how in ("append", "merge") else numbers
+    lake.write(Overwrite(), T, rows_of(first), commit(None))
+    if how == "append":
+        lake.write(Append(), T, rows_of(numbers), commit(0))
+    elif how == "merge":
+        lake.write(BY_ID, T, rows_of(numbers), commit(0))
+    elif how == "replace":
+        lake.write(ReplaceWhere("id > 0"), T, rows_of(numbers), commit(0))
+    elif how in ("compact", "z-order"):
+        lake.write(Append(), T, rows_of(numbers.slice(0, 1)), commit(0))
+        lake.optimize(lake.uri(T), ["id"] if how == "z-order" else [], "r")
+
+    connection = open_duckdb(Path(), {}, extensions=["delta"])
+    table = f"delta_scan({literal(delta_uri(lake.uri(T)))})"
+    for condition in ("x > 5", "x = 'nan'::double", "s.y > 5", "id = 2"):
+        assert connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchall() == [(1,)], condition

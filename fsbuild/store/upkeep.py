@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 from fsbuild.errors import Problem, StoreError, listing
 from fsbuild.store.commits import PREFIX, commit_properties, own_properties, upkeep_properties
+from fsbuild.store.files import file_size, schema_of, writer_properties
 from fsbuild.store.log import changes_data, commits, file_system, read_state, token_of_info
-from fsbuild.store.sizes import file_size
 from fsbuild.store.table import TablePlace, commit_errors
 from fsbuild.values import Commit
 
@@ -142,7 +142,11 @@ def compact_small(place: TablePlace, run_id: str) -> int | None:
         return None
     version = table.version()
     with commit_errors(place.uri):
-        table.optimize.compact(target_size=target, commit_properties=upkeep_properties(run_id))
+        table.optimize.compact(
+            target_size=target,
+            writer_properties=writer_properties(schema_of(table)),
+            commit_properties=upkeep_properties(run_id),
+        )
     return int(table.version()) if table.version() != version else None
 
 
@@ -152,8 +156,8 @@ def optimize(place: TablePlace, zorder: Sequence[str], run_id: str, *, small_fil
     A table that has been ordered so since its rows changed last is left alone.
     """
     table = place.opened()
-    written = {field.name.lower(): field.name for field in table.schema().fields}
-    columns = [written[name.lower()] for name in zorder if name.lower() in written]
+    present = {field.name.lower(): field.name for field in table.schema().fields}
+    columns = [present[name.lower()] for name in zorder if name.lower() in present]
     # The rows of a file have one value of a partition column already.
     columns = [name for name in columns if name not in table.metadata().partition_columns]
     before, version = len(_paths(table)), table.version()
@@ -161,11 +165,12 @@ def optimize(place: TablePlace, zorder: Sequence[str], run_id: str, *, small_fil
         return Optimized(before, before, None)
     properties = upkeep_properties(run_id, zorder=",".join(columns))
     target = file_size(sum(_file_sizes(table).values())) if small_files else None
+    written = writer_properties(schema_of(table))
     with commit_errors(place.uri):
         if columns:
-            table.optimize.z_order(columns, target_size=target, commit_properties=properties)
+            table.optimize.z_order(columns, target_size=target, writer_properties=written, commit_properties=properties)
         else:
-            table.optimize.compact(target_size=target, commit_properties=properties)
+            table.optimize.compact(target_size=target, writer_properties=written, commit_properties=properties)
     table = place.opened()
     return Optimized(before, len(_paths(table)), table.version() if table.version() != version else None)
 
@@ -215,18 +220,14 @@ def _paths(table: DeltaTable) -> list[str]:
 
 def _file_sizes(table: DeltaTable) -> dict[str, int]:
     """The bytes of each of a table's files, by its path; the log has paths encoded as in a URL."""
-    import pyarrow as pa
-
-    files = pa.table(table.get_add_actions()).select(["path", "size_bytes"]).to_pylist()
-    return {unquote(str(file["path"])): int(file["size_bytes"]) for file in files}
+    files = table.get_add_actions()  # pyarrow is not asked for its rows: it would import pandas
+    paths, sizes = (files.column(name).to_pylist() for name in ("path", "size_bytes"))
+    return {unquote(path): size for path, size in zip(paths, sizes, strict=True)}
 
 
 def _rows(table: DeltaTable) -> int:
     """How many rows a table has, by what its log says of its files."""
-    import pyarrow as pa
-
-    counts = pa.table(table.get_add_actions()).column("num_records").to_pylist()
-    return sum(int(str(count)) for count in counts if count is not None)
+    return sum(count for count in table.get_add_actions().column("num_records").to_pylist() if count is not None)
 
 
 def _sizes(place: TablePlace, paths: Sequence[str]) -> dict[str, int | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fsbuild.store.commits import commit_properties, own_properties, record, upkeep_properties
-from fsbuild.store.sizes import expected_bytes, file_size
+from fsbuild.store.files import expected_bytes, file_size, schema_of, writer_properties
 from fsbuild.store.table import TablePlace, commit_errors
 from fsbuild.values import Append, Commit, Overwrite, ReplaceWhere, TableRows, Upsert, Write, quote
 
@@ -55,15 +55,17 @@ def _overwrite(place: TablePlace, write: Overwrite, rows: TableRows, commit: Com
         if table is not None and (changed := wanted.items() - table.metadata().configuration.items()):
             # Of a table that is there, they cannot be set in the same commit.
             table.alter.set_table_properties(dict(changed), commit_properties=upkeep_properties(commit.run_id))
+        source = rows.open()
         write_deltalake(
             place.delta_uri if table is None else table,
-            rows.open(),
+            source,
             mode="error" if table is None else "overwrite",
             schema_mode=None if table is None else "overwrite",
             partition_by=list(commit.partition_by),
             configuration=wanted if table is None else None,
             description=commit.description or None,
             storage_options=place.options,
+            writer_properties=writer_properties(source.schema),
             commit_properties=commit_properties(commit, own_properties(table)),
         )
     return 0 if table is None else int(table.version())
@@ -80,10 +82,12 @@ def _append(place: TablePlace, write: Append, rows: TableRows, commit: Commit) -
             return record(place, commit)
         # Delta fills the columns that rows lack only where it may change the schema.
         is_filling = present > set(rows.columns)
+        source = rows.open()
         write_deltalake(
             table,
-            rows.open(),
+            source,
             mode="append",
+            writer_properties=writer_properties(source.schema),
             schema_mode="merge" if brings_columns or is_filling else None,
             commit_properties=commit_properties(commit, own_properties(table)),
         )
@@ -96,13 +100,19 @@ def _replace(place: TablePlace, write: ReplaceWhere, rows: TableRows, commit: Co
     with commit_errors(place.uri):
         table = place.existing(commit)
         properties = commit_properties(commit, own_properties(table))
+        written = writer_properties(schema_of(table))
         if rows.count:
             write_deltalake(
-                table, rows.open(), mode="overwrite", predicate=write.predicate, commit_properties=properties
+                table,
+                rows.open(),
+                mode="overwrite",
+                predicate=write.predicate,
+                writer_properties=written,
+                commit_properties=properties,
             )
         else:
             # Unlike an empty overwrite, this makes no commit where nothing matches.
-            table.delete(write.predicate, commit_properties=properties)
+            table.delete(write.predicate, writer_properties=written, commit_properties=properties)
         if table.version() != commit.expected_version:
             return int(table.version())
     return record(place, commit)
@@ -129,6 +139,7 @@ def _merge(table: DeltaTable, write: Upsert, rows: TableRows, commit: Commit) ->
         source_alias="s",
         target_alias="t",
         merge_schema=write.add_columns,
+        writer_properties=writer_properties([*schema_of(table), *source.schema]),
         commit_properties=commit_properties(commit, own_properties(table)),
     )
     if write.has_ops:
