@@ -463,13 +463,15 @@ class Maintenance:
 
     `affected` has, for each input whose changes can be dealt with, the query for the key values that they may touch,
     with the columns k0, k1, … for those of `key`; it reads the input's `changes_relation`. `unprovable` says of each
-    other input why its changes call for a full refresh. `recompute` gives the rows of the keys in `keys_relation`.
+    other input why its changes call for a full refresh. `recompute` gives the rows of the keys in `keys_relation`, and
+    so does `recompute_nulls` where one of them is NULL; only equality lets the engine skip what has other keys.
     """
 
     key: tuple[str, ...] = ()
     affected: Mapping[str, str] = field(default_factory=dict)
     unprovable: Mapping[str, str] = field(default_factory=dict)
     recompute: str = ""
+    recompute_nulls: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fsbuild.errors import NoChangesError
 from fsbuild.execute.bindings import Bindings
+from fsbuild.execute.keys import has_null_keys
 from fsbuild.values import CompiledModel, Maintenance, Relation, changes_relation, keys_relation, quote
 
 # A table of fewer rows is computed the way that the SQL allows; neither takes time.
@@ -20,9 +21,10 @@ _WORTHWHILE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """The keys that are affected; or, where they are not known, why the table has to be computed in full."""
+    """How many keys are affected, and whether one has a NULL; or why the table has to be computed in full."""
 
     count: int = 0
+    has_null: bool = False
     reason: str | None = None
 
 
@@ -52,8 +54,8 @@ def find_affected(model: CompiledModel, bindings: Bindings) -> Affected:
     if model.rendered.config.refresh == "auto" and count:
         share = _share(count, bindings.bind_present(model.unique_id), maintenance.key, bindings)
         if share > _WORTHWHILE:
-            return Affected(count, f"{min(share, 1):.0%} of its keys are affected")
-    return Affected(count)
+            return Affected(reason=f"{min(share, 1):.0%} of its keys are affected")
+    return Affected(count, has_null_keys(warehouse.rows, keys, len(maintenance.key)))
 
 
 def keep_changes(unique_id: str, name: str, since: str, bindings: Bindings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from fsbuild.errors import KeyViolationError, Problem
-from fsbuild.values import quote
+from fsbuild.values import Relation, quote
 
 _SAMPLE_ROWS = 5
 
@@ -36,6 +36,12 @@ def refuse_bad_keys(rows: Callable[[str], list[dict[str, object]]], relation: st
         problems.append(_key_problem(f"values of the {named} that occur more than once", duplicates, hint))
     if problems:
         raise KeyViolationError(problems)
+
+
+def has_null_keys(rows: Callable[[str], list[dict[str, object]]], keys: Relation, columns: int) -> bool:
+    """Whether one of the `keys` (k0, k1 and so on) has a NULL."""
+    is_null = " OR ".join(f"k{at} IS NULL" for at in range(columns))
+    return bool(rows(f"SELECT 1 AS found FROM {keys} WHERE {is_null} LIMIT 1"))
 
 
 def refuse_rows_beyond(rows: Callable[[str], list[dict[str, object]]], query: str) -> None:

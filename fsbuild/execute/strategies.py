@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fsbuild.execute.keys import refuse_rows_beyond
+from fsbuild.execute.keys import has_null_keys, refuse_rows_beyond
 from fsbuild.execute.work import Warehouse
 from fsbuild.values import (
     Append,
@@ -288,11 +288,11 @@ class Replacing:
 
     def _present(self, join: str) -> str:
         """The table's rows that have one of the keys, or those that have none."""
-        on = " AND ".join(
-            f"k.{quote(f'k{at}')} IS NOT DISTINCT FROM t.{quote(name)}" for at, name in enumerate(self.keys)
-        )
-        names = ", ".join(f"t.{quote(column.name)}" for column in self.target.columns)
         keys = keys_relation(self.target.unique_id)
+        # Only equality lets the engine skip the parts of the table that have other keys.
+        same = "IS NOT DISTINCT FROM" if has_null_keys(self.warehouse.rows, keys, len(self.keys)) else "="
+        on = " AND ".join(f"t.{quote(name)} {same} k.{quote(f'k{at}')}" for at, name in enumerate(self.keys))
+        names = ", ".join(f"t.{quote(column.name)}" for column in self.target.columns)
         return f"SELECT {names} FROM {self.target.relation} AS t {join} JOIN {keys} AS k ON {on}"
 
 

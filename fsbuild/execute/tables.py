@@ -245,7 +245,8 @@ class Execution:
             version = self.tools.lake.record(model.rendered.relation, remembered)
             self.bindings.remember(unique_id, version, keep=False)
             return replace(node, status="success", rows=0, version=version)
-        return self._publish(replace(load, sql=maintenance.recompute, strategy="auto", affected=maintenance.key), node)
+        sql = maintenance.recompute_nulls if affected.has_null else maintenance.recompute
+        return self._publish(replace(load, sql=sql, strategy="auto", affected=maintenance.key), node)
 
     def _publish_snapshot(self, model: CompiledModel, snapshot: Snapshot, load: _Load, node: NodeResult) -> NodeResult:
         """Publish the rows of a snapshot that begin and end; all of them where there is no table yet."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from fsbuild.maintenance.resolve import UnprovableError, resolve_query
-from fsbuild.maintenance.restrict import restrict_query, semi_join
+from fsbuild.maintenance.restrict import restrict_query, semi_join, without_nulls
 from fsbuild.maintenance.touched import Changes, Touched, touched_values
 from fsbuild.values import ColumnType, CompiledModel, Maintenance, Relation, changes_relation, keys_relation
 
@@ -50,6 +50,7 @@ def derive_maintenance(
     keys = _table(keys_relation(model.unique_id))
     restricted = tree.copy()
     restrict_query(restricted, names, keys)
+    recompute = _recompute(restricted, names, columns, keys)
     return Maintenance(
         key=tuple(columns[position].name for position in chosen.positions),
         affected={
@@ -58,7 +59,8 @@ def derive_maintenance(
             if not isinstance(queries, str)
         },
         unprovable={name: reason for name, reason in chosen.touched.items() if isinstance(reason, str)},
-        recompute=_recompute(restricted, names, columns, keys),
+        recompute_nulls=recompute.sql("duckdb"),
+        recompute=without_nulls(recompute).sql("duckdb"),
     )
 
 
@@ -102,7 +104,7 @@ class _Choice:
         return sum(not isinstance(queries, str) for queries in self.touched.values()), -self.widened
 
 
-def _recompute(tree: exp.Query, names: Mapping[int, str], columns: Sequence[ColumnType], keys: exp.Table) -> str:
+def _recompute(tree: exp.Query, names: Mapping[int, str], columns: Sequence[ColumnType], keys: exp.Table) -> exp.Select:
     """The rows of a query's result that have one of the keys, under the names of the model's columns."""
     result = "fsbuild_result"
     select = exp.Select(
@@ -115,7 +117,7 @@ def _recompute(tree: exp.Query, names: Mapping[int, str], columns: Sequence[Colu
     select.set("from_", exp.From(this=exp.Subquery(this=tree, alias=alias)))
     wanted = {at: exp.column(name, table=result, quoted=True) for at, name in names.items()}
     select.append("joins", semi_join(keys, wanted))
-    return select.sql("duckdb")
+    return select
 
 
 def _table(relation: Relation) -> exp.Table:

@@ -26,6 +26,7 @@ from fsbuild.maintenance.resolve import UnprovableError
 from fsbuild.maintenance.touched import side_of
 
 Keys = Mapping[int, exp.Expr]  # by the number of the key column
+_KEYS = "fsbuild_keys"
 
 
 def restrict_query(query: exp.Expr, names: Mapping[int, str], keys: exp.Table) -> None:
@@ -112,17 +113,24 @@ def _restrict_relation(one: Joined, wanted: Keys, keys: exp.Table) -> None:
         restrict_query(one.node, names, keys)
 
 
+def without_nulls(query: exp.Query) -> exp.Query:
+    """Compare with the keys, in place, as can be done where none of them is NULL."""
+    for same in list(query.find_all(exp.NullSafeEQ)):
+        if isinstance(same.expression, exp.Column) and same.expression.table == _KEYS:
+            same.replace(exp.EQ(this=same.this, expression=same.expression))
+    return query
+
+
 def semi_join(keys: exp.Table, wanted: Keys) -> exp.Join:
     """Join that keeps the rows with one of the keys."""
-    alias = "fsbuild_keys"
     some = exp.Select(expressions=[exp.column(f"k{at}", quoted=True) for at in wanted], distinct=exp.Distinct()).from_(
         keys.copy()
     )
     on = exp.and_(
         *(
-            exp.NullSafeEQ(this=key.copy(), expression=exp.column(f"k{at}", table=alias, quoted=True))
+            exp.NullSafeEQ(this=key.copy(), expression=exp.column(f"k{at}", table=_KEYS, quoted=True))
             for at, key in wanted.items()
         )
     )
-    named = exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
+    named = exp.TableAlias(this=exp.to_identifier(_KEYS, quoted=True))
     return exp.Join(this=exp.Subquery(this=some, alias=named), kind="SEMI", on=on)
