@@ -38,6 +38,7 @@ from fsbuild.pipeline import (
     open_lake,
     optimize_tables,
     parse_moment,
+    pin_inputs,
     plan_run,
     read_lake,
     read_last_run,
@@ -45,6 +46,7 @@ from fsbuild.pipeline import (
     relation_of,
     remember_run,
     restore_tables,
+    set_agenda,
     tools_for,
     vacuum_tables,
     version_of,
@@ -111,13 +113,18 @@ class Project:
         fail_fast: bool = False,
         event_time_start: str | None = None,
         event_time_end: str | None = None,
+        as_of: str | dt.datetime | None = None,
+        inputs: Mapping[str, int] | None = None,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Run models, and load the seeds that they read where those are missing or changed.
 
-        With a window of event times, microbatch models compute the batches in it and no others.
+        With a window of event times, microbatch models compute the batches in it and no others. The tables that are
+        read and not built are read as they are when the run starts, as they were at the moment `as_of`, or in the
+        versions `inputs` by name.
         """
-        options = RunOptions(full_refresh, fail_fast, _window(event_time_start, event_time_end))
+        window = _window(event_time_start, event_time_end)
+        options = RunOptions(full_refresh, fail_fast, window, _moment_of(as_of), inputs or {})
         return self._execute("run", _choosing(select, exclude), options, on_event)
 
     def build(  # noqa: PLR0913 - the options of the command
@@ -129,10 +136,13 @@ class Project:
         fail_fast: bool = False,
         event_time_start: str | None = None,
         event_time_end: str | None = None,
+        as_of: str | dt.datetime | None = None,
+        inputs: Mapping[str, int] | None = None,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds, run models and snapshots; every check is a result, and gates what it checks."""
-        options = RunOptions(full_refresh, fail_fast, _window(event_time_start, event_time_end))
+        window = _window(event_time_start, event_time_end)
+        options = RunOptions(full_refresh, fail_fast, window, _moment_of(as_of), inputs or {})
         return self._execute("build", _choosing(select, exclude), options, on_event)
 
     def snapshot(
@@ -194,7 +204,10 @@ class Project:
 
         if last.command == "test":
             return again._test(choose, on_event)
-        options = RunOptions(last.full_refresh, last.fail_fast)
+        window = _window(*last.window) if last.window else None
+        options = RunOptions(
+            last.full_refresh, last.fail_fast, window, _moment_of(last.as_of), last.inputs, frozenset(last.statuses)
+        )
         return again._execute(last.command, choose, options, on_event)
 
     def plan(  # noqa: PLR0913 - the options of the command
@@ -205,14 +218,20 @@ class Project:
         full_refresh: bool = False,
         event_time_start: str | None = None,
         event_time_end: str | None = None,
+        as_of: str | dt.datetime | None = None,
+        inputs: Mapping[str, int] | None = None,
         command: Literal["run", "build", "seed", "snapshot"] = "run",
     ) -> Plan:
         """Say for each node what a command would do with it, and why."""
-        options = RunOptions(full_refresh, window=_window(event_time_start, event_time_end))
+        window = _window(event_time_start, event_time_end)
+        options = RunOptions(full_refresh, window=window, as_of=_moment_of(as_of), inputs=inputs or {})
         draft = self._draft(command, options)
         chosen = _choose(draft, select, exclude)
         compiled = compile_draft(draft)
-        return plan_run(command, compiled, chosen, read_lake(draft), options, self._moment)
+        agenda = set_agenda(command, compiled, chosen)
+        return plan_run(
+            agenda, compiled, pin_inputs(agenda, compiled, read_lake(draft), options), options, self._moment
+        )
 
     def _execute(
         self,
@@ -229,8 +248,9 @@ class Project:
         write_compiled(draft, draft.models)
         compiled = compile_draft(draft)
         write_lineage(compiled.models.values(), draft.project)
-        lake = read_lake(draft)
-        plan = plan_run(command, compiled, chosen, lake, options, self._moment)
+        agenda = set_agenda(command, compiled, chosen)
+        lake = pin_inputs(agenda, compiled, read_lake(draft), options)
+        plan = plan_run(agenda, compiled, lake, options, self._moment)
         work = work_on(command, compiled, lake, self._moment)
         work = replace(work, fail_fast=options.fail_fast, window=options.window)
         with self._warehouse(draft) as warehouse, warming_up(plan, work):
@@ -266,6 +286,9 @@ class Project:
             options.full_refresh,
             options.fail_fast,
             self._overrides.variables or {},
+            window=(str(options.window.start), str(options.window.end)) if options.window else None,
+            as_of=str(options.as_of) if options.as_of else None,
+            inputs=options.inputs,
         )
         remember_run(called, result, draft.project)
 
@@ -507,6 +530,11 @@ def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, .
 
 def _choosing(select: Selectors, exclude: Selectors) -> Callable[[Draft], tuple[str, ...]]:
     return lambda draft: _choose(draft, select, exclude)
+
+
+def _moment_of(given: str | dt.datetime | None) -> dt.datetime | None:
+    """Read a moment, if there is one."""
+    return None if given is None else parse_moment(given)
 
 
 def _window(start: str | None, end: str | None) -> Span | None:

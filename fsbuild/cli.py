@@ -59,11 +59,13 @@ class RestorePoint(TypedDict):
     downstream: bool
 
 
-class Window(TypedDict):
-    """The event times whose batches are computed, as the api's calls take it."""
+class Reading(TypedDict):
+    """What is read, as the api's calls take it: the event times of batches, and the versions of inputs."""
 
     event_time_start: str | None
     event_time_end: str | None
+    as_of: str | None
+    inputs: dict[str, int]
 
 
 class RunOptions(TypedDict):
@@ -243,8 +245,8 @@ def row_options(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def window_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Add --event-time-start and --event-time-end; the command gets them as one `window`."""
+def reading_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that say what is read; the command gets them as one `reading`."""
 
     @click.option(
         "--event-time-start",
@@ -252,12 +254,37 @@ def window_options(command: Callable[P, R]) -> Callable[P, R]:
         help="With --event-time-end: compute just these batches of microbatch models. A date or time, UTC.",
     )
     @click.option("--event-time-end", metavar="TIME", help="The first moment after these batches.")
+    @click.option(
+        "--as-of",
+        metavar="TIME",
+        help="Read the tables that are not built here as they were then. A date or time, UTC.",
+    )
+    @click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="NAME=VERSION",
+        callback=_parse_inputs,
+        help="Read this version of a table that is not built here: a model, or a source as source.table.",
+    )
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        kwargs["window"] = {name: kwargs.pop(name) for name in ("event_time_start", "event_time_end")}
+        names = ("event_time_start", "event_time_end", "as_of", "inputs")
+        kwargs["reading"] = {name: kwargs.pop(name) for name in names}
         return command(*args, **kwargs)
 
     return wrapped
+
+
+def _parse_inputs(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for text in given:
+        name, _, version = text.partition("=")
+        if not name or not version.isdecimal():
+            message = f"'{text}' is not NAME=VERSION: name a model or source.table, and a version of its table"
+            raise click.BadParameter(f"{message}, for example raw.events=3")
+        found[name] = int(version)
+    return found
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
@@ -304,10 +331,10 @@ def _run(action: str, common: Common, **given: object) -> int:
 @cli.command()
 @selection_options
 @run_options
-@window_options
+@reading_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; the same as `fsbuild plan`.")
 @common_options
-def run(common: Common, selection: Selection, options: RunOptions, window: Window, *, dry_run: bool) -> int:
+def run(common: Common, selection: Selection, options: RunOptions, reading: Reading, *, dry_run: bool) -> int:
     """Run models in order; each is published when its checks pass.
 
     What has not changed is left alone. A seed that a model reads is loaded when it is missing or its file changed.
@@ -319,23 +346,23 @@ def run(common: Common, selection: Selection, options: RunOptions, window: Windo
       fsbuild run --full-refresh --select tag:feature
     """
     if dry_run:
-        return _plan(common, selection, options, window)
-    return _run("run", common, **selection, **options, **window)
+        return _plan(common, selection, options, reading)
+    return _run("run", common, **selection, **options, **reading)
 
 
 @cli.command()
 @selection_options
 @run_options
-@window_options
+@reading_options
 @common_options
-def build(common: Common, selection: Selection, options: RunOptions, window: Window) -> int:
+def build(common: Common, selection: Selection, options: RunOptions, reading: Reading) -> int:
     """Load seeds, run models and snapshots, and report every check as a result.
 
     \b
     Example:
       fsbuild build --select staging+
     """
-    return _run("build", common, **selection, **options, **window)
+    return _run("build", common, **selection, **options, **reading)
 
 
 @cli.command()
@@ -398,23 +425,23 @@ def retry(common: Common) -> int:
 @cli.command()
 @selection_options
 @run_options
-@window_options
+@reading_options
 @common_options
-def plan(common: Common, selection: Selection, options: RunOptions, window: Window) -> int:
+def plan(common: Common, selection: Selection, options: RunOptions, reading: Reading) -> int:
     """Say for each model what a run would do, and why.
 
     \b
     Example:
       fsbuild plan --select carrier_delay_7d+
     """
-    return _plan(common, selection, options, window)
+    return _plan(common, selection, options, reading)
 
 
-def _plan(common: Common, selection: Selection, options: RunOptions, window: Window) -> int:
+def _plan(common: Common, selection: Selection, options: RunOptions, reading: Reading) -> int:
     from fsbuild.report import format_plan
 
     project = common.project()
-    found = project.plan(**selection, full_refresh=options["full_refresh"], **window)
+    found = project.plan(**selection, full_refresh=options["full_refresh"], **reading)
     if common.log_format == "json":
         for step in found.steps:
             click.echo(json.dumps({"unique_id": step.unique_id, "action": step.action, "reason": step.reason}))

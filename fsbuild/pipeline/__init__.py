@@ -3,6 +3,8 @@
     load -> render -> graph        drafting.py    draft_project
     -> compile, check definitions  compiling.py   compile_draft
     -> store (read), sources       state.py       read_lake
+    -> what a command is about     running.py     set_agenda
+    -> other versions to read      inputs.py      pin_inputs
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
 Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
@@ -13,9 +15,10 @@ Each function takes what the one before it returned. This package alone knows th
 
 from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.drafting import Draft, compiled_path, draft_project, write_compiled
+from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.restoring import restore_tables
-from fsbuild.pipeline.running import RunOptions, plan_run, shown_name, tools_for, warming_up, work_on
+from fsbuild.pipeline.running import RunOptions, plan_run, set_agenda, shown_name, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
 from fsbuild.pipeline.travel import (
     bound_versions,
@@ -46,6 +49,7 @@ __all__ = [
     "open_lake",
     "optimize_tables",
     "parse_moment",
+    "pin_inputs",
     "plan_run",
     "read_lake",
     "read_last_run",
@@ -53,6 +57,7 @@ __all__ = [
     "relation_of",
     "remember_run",
     "restore_tables",
+    "set_agenda",
     "shown_name",
     "tools_for",
     "vacuum_tables",

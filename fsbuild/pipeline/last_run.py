@@ -31,6 +31,9 @@ class LastRun:
     fail_fast: bool = False
     variables: Mapping[str, object] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=dict)
+    window: tuple[str, str] | None = None
+    as_of: str | None = None
+    inputs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def undone(self) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fsbuild.batches import Span
@@ -21,36 +22,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to run: rebuild tables from nothing, stop at the first failure, compute just the batches of a window."""
+    """How to run: rebuild tables from nothing, stop at the first failure, compute just the batches of a window.
+
+    What is read and not built is read as it was at the moment `as_of`, or in the versions `inputs` by name; but for the
+    nodes of a run that is `repeated`: what it has built is there.
+    """
 
     full_refresh: bool = False
     fail_fast: bool = False
     window: Span | None = None
+    as_of: dt.datetime | None = None
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    repeated: frozenset[str] = frozenset()
 
 
-def plan_run(  # noqa: PLR0913 - what a plan depends on
-    command: str, compiled: Compiled, chosen: Sequence[str], lake: LakeState, options: RunOptions, moment: Moment
-) -> Plan:
-    """Plan what a command does with the chosen nodes, and with the seeds that they read."""
-    from fsbuild.plan import Checking, Situation, build_plan, physical_inputs
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What a command is about: the nodes that are wanted, in `order` with the seeds that are read."""
+
+    command: str
+    wanted: frozenset[str]
+    order: tuple[str, ...]
+
+
+def set_agenda(command: str, compiled: Compiled, chosen: Sequence[str]) -> Agenda:
+    """Tell which of the chosen nodes a command is about, and which seeds it has to look after."""
+    from fsbuild.plan import physical_inputs
 
     draft = compiled.draft
-    names = {name: shown_name(node) for name, node in draft.graph.nodes.items()}
-    seeds = {seed.unique_id: seed for seed in draft.project.seeds}
-    locations = {source.unique_id: source.location for source in draft.project.sources}
-    situation = Situation(
-        compiled.models,
-        seeds,
-        lake.states,
-        lake.tokens,
-        names,
-        locations,
-        feed_problems(compiled, lake),
-        moment.started_at,
-        options.window,
-    )
+    seeds = {seed.unique_id for seed in draft.project.seeds}
     snapshots = {name for name, model in compiled.models.items() if model.snapshot is not None}
-    runnable = {"seed": set(seeds), "snapshot": snapshots, "run": set(compiled.models) - snapshots}
+    runnable = {"seed": seeds, "snapshot": snapshots, "run": set(compiled.models) - snapshots}
     wanted = {name for name in chosen if name in runnable.get(command, compiled.models)}
     if command == "build":
         checked = {source.unique_id for source in draft.project.sources if source.checks}
@@ -61,11 +63,31 @@ def plan_run(  # noqa: PLR0913 - what a plan depends on
         read |= {
             str(check.arguments.get("to")) for name in wanted for check in compiled.models[name].rendered.model.checks
         }
-    order = [name for name in draft.graph.order if name in read and (name in wanted or name in seeds)]
-    checking: Checking = "always" if command == "build" else "changes" if is_checking(command, draft) else "never"
-    plan = build_plan(situation, order, frozenset(wanted) if options.full_refresh else frozenset(), checking)
+    order = tuple(name for name in draft.graph.order if name in read and (name in wanted or name in seeds))
+    return Agenda(command, frozenset(wanted), order)
+
+
+def plan_run(agenda: Agenda, compiled: Compiled, lake: LakeState, options: RunOptions, moment: Moment) -> Plan:
+    """Plan what a command does with its nodes."""
+    from fsbuild.plan import Checking, Situation, build_plan
+
+    draft = compiled.draft
+    situation = Situation(
+        compiled.models,
+        {seed.unique_id: seed for seed in draft.project.seeds},
+        lake.states,
+        lake.tokens,
+        {name: shown_name(node) for name, node in draft.graph.nodes.items()},
+        {source.unique_id: source.location for source in draft.project.sources},
+        feed_problems(compiled, lake),
+        moment.started_at,
+        options.window,
+    )
+    is_gate = is_checking(agenda.command, draft)
+    checking: Checking = "always" if agenda.command == "build" else "changes" if is_gate else "never"
+    plan = build_plan(situation, agenda.order, agenda.wanted if options.full_refresh else frozenset(), checking)
     # A seed that is only read is loaded where it must be, and is not the run's business otherwise.
-    return Plan(tuple(step for step in plan.steps if step.unique_id in wanted or step.action != "keep"))
+    return Plan(tuple(step for step in plan.steps if step.unique_id in agenda.wanted or step.action != "keep"))
 
 
 def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -> Work:

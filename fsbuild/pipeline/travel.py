@@ -36,7 +36,7 @@ def find_node(draft: Draft, name: str) -> str:
 
 def has_table(draft: Draft, unique_id: str) -> bool:
     """Whether a node is one that fsbuild writes a table of."""
-    return draft.graph.nodes[unique_id].materialized in ("table", "incremental", "seed")
+    return draft.graph.nodes[unique_id].materialized in ("table", "incremental", "snapshot", "seed")
 
 
 def find_table(draft: Draft, name: str, lacking: str) -> str:
