@@ -149,7 +149,7 @@ def test_append_refuses_a_key_that_is_there(tmp_path: Path) -> None:
 
     assert first.is_success
     (node,) = second.results
-    assert node.message == "values of the key (id) that occur more than once: 1; nothing was published"
+    assert node.message == "rows with the key (id) of another one that stays in the table: 1; nothing was published"
     assert values(tmp_path, "id") == [(1,)]
 
 

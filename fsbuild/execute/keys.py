@@ -26,7 +26,7 @@ def refuse_bad_keys(rows: Callable[[str], list[dict[str, object]]], relation: st
         f"WHERE NOT ({is_null}) "
         f"GROUP BY {columns} HAVING count(*) > 1 ORDER BY {columns} LIMIT {_SAMPLE_ROWS}"
     )
-    named = f"key ({', '.join(key)})"
+    named = _named(key)
     problems = []
     if null_rows:
         hint = "filter such rows out, or give them a key"
@@ -36,6 +36,26 @@ def refuse_bad_keys(rows: Callable[[str], list[dict[str, object]]], relation: st
         problems.append(_key_problem(f"values of the {named} that occur more than once", duplicates, hint))
     if problems:
         raise KeyViolationError(problems)
+
+
+def refuse_keys_of_others(
+    rows: Callable[[str], list[dict[str, object]]], relation: str, others: str, key: Sequence[str]
+) -> None:
+    """Refuse rows that have the key of one of the `others`, which stay in the table; no key is NULL.
+
+    Raises:
+        KeyViolationError: with some of the keys.
+    """
+    columns = ", ".join(f"r.{quote(name)}" for name in key)
+    same = " AND ".join(f"o.{quote(name)} = r.{quote(name)}" for name in key)
+    found = rows(
+        f"SELECT {columns}, count(*) OVER () AS fsbuild_count FROM {others} AS o JOIN {relation} AS r ON {same} "
+        f"ORDER BY {columns} LIMIT {_SAMPLE_ROWS}"
+    )
+    if found:
+        what = f"rows with the {_named(key)} of another one that stays in the table"
+        hint = "leave out what is there already, or merge: config(incremental_strategy='merge')"
+        raise KeyViolationError(_key_problem(what, found, hint))
 
 
 def has_null_keys(rows: Callable[[str], list[dict[str, object]]], keys: Relation, columns: int) -> bool:
@@ -54,6 +74,10 @@ def refuse_rows_beyond(rows: Callable[[str], list[dict[str, object]]], query: st
     if found:
         hint = "widen the predicates, or leave them out: Delta skips files by the keys in any case"
         raise KeyViolationError(_key_problem("keys whose row does not meet incremental_predicates", found, hint))
+
+
+def _named(key: Sequence[str]) -> str:
+    return f"key ({', '.join(key)})"
 
 
 def _key_problem(what: str, sample: Sequence[Mapping[str, object]], hint: str) -> Problem:

@@ -88,11 +88,12 @@ class Replacing:
 
     def whole(self) -> str:
         """The table's rows of other batches, but for those that are about to be computed anew, and the staged ones."""
-        names, outside = self.target.names, self._outside(merged([self.batch, *self.pending]))
-        return (
-            f"(SELECT {names} FROM {self.target.relation} WHERE {outside} "
-            f"UNION ALL SELECT {names} FROM {self.target.staged})"
-        )
+        return f"({self.others()} UNION ALL SELECT {self.target.names} FROM {self.target.staged})"
+
+    def others(self) -> str:
+        """The table's rows of other batches."""
+        outside = self._outside(merged([self.batch, *self.pending]))
+        return f"(SELECT {self.target.names} FROM {self.target.relation} WHERE {outside})"
 
     def entry(self, count: int) -> Entry:
         """All of them in the place of the batch's rows, or nothing where these are the same."""

@@ -51,6 +51,9 @@ class Snapshotting:
             f"UNION ALL SELECT {target.names} FROM {target.staged})"
         )
 
+    def others(self) -> None:
+        """A row that stays has an id of its own."""
+
     def entry(self, count: int) -> Entry:
         """All staged rows: those that end have the id of a row of the table, those that begin have new ids."""
         target = self.target

@@ -79,6 +79,9 @@ class Strategy(Protocol):
     def whole(self) -> str:
         """The rows that the table will have, as a relation."""
 
+    def others(self) -> str | None:
+        """The rows that stay beside those that come and may have the key of one; None where none can."""
+
     def entry(self, count: int) -> Entry:
         """How the `count` staged rows are written."""
 
@@ -96,6 +99,9 @@ class Overwriting:
     def whole(self) -> str:
         """The staged rows."""
         return str(self.target.staged)
+
+    def others(self) -> None:
+        """No row stays."""
 
     def entry(self, count: int) -> Entry:
         """All of them."""
@@ -116,6 +122,10 @@ class Appending:
         """The table's rows, and the staged ones."""
         names = self.target.names
         return f"(SELECT {names} FROM {self.target.relation} UNION ALL SELECT {names} FROM {self.target.staged})"
+
+    def others(self) -> str:
+        """All of the table's."""
+        return str(self.target.relation)
 
     def entry(self, count: int) -> Entry:
         """All of them."""
@@ -138,6 +148,9 @@ class Merging:
         return _without_keys_of(
             self.target, str(self.target.staged), f"SELECT {self.target.names} FROM {self.checked()}"
         )
+
+    def others(self) -> None:
+        """What has the key of a row that comes is replaced."""
 
     def entry(self, count: int) -> Entry:
         """All of them; Delta leaves those alone that do not differ."""
@@ -164,6 +177,9 @@ class ResolvedMerging:
     def whole(self) -> str:
         """The table's rows with other keys, and the resolved ones."""
         return _without_keys_of(self.target, str(self._resolved()), f"SELECT * FROM {self.checked()}")
+
+    def others(self) -> None:
+        """What has the key of a row that comes is replaced."""
 
     def entry(self, count: int) -> Entry:
         """The rows that do something."""
@@ -257,6 +273,11 @@ class Replacing:
         target = self.target
         return f"({self._present('ANTI')} UNION ALL SELECT {target.names} FROM {target.staged})"
 
+    def others(self) -> str | None:
+        """The table's rows with other keys; if these are part of what identifies a row, none is like one that comes."""
+        replaced, key = ({name.lower() for name in names} for names in (self.keys, self.target.key))
+        return None if replaced <= key else f"({self._present('ANTI')})"
+
     def entry(self, count: int) -> Entry:
         """Write the rows that are new, other, or gone."""
         del count  # most of the staged rows are in the table already
@@ -310,6 +331,10 @@ class Rewriting:
     def whole(self) -> str:
         """What the table will have."""
         return self.inner.whole()
+
+    def others(self) -> str | None:
+        """What stays."""
+        return self.inner.others()
 
     def entry(self, count: int) -> Entry:
         """All rows."""

@@ -17,7 +17,7 @@ from fsbuild.config import table_properties
 from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings, in_columns
-from fsbuild.execute.keys import refuse_bad_keys
+from fsbuild.execute.keys import refuse_bad_keys, refuse_keys_of_others
 from fsbuild.execute.microbatch import BatchLoad, find_batches
 from fsbuild.execute.snapshots import (
     OPEN_END,
@@ -65,8 +65,6 @@ _KEPT_ROWS = 200_000
 # How often a write is tried whose table was only tidied up meanwhile, and how long the first pause is.
 _RETRIES = 5
 _PATIENCE_S = 0.05
-# Strategies by which a row may come beside another one that has its key.
-_BESIDE_OTHERS = frozenset({"append", "auto", "insert_overwrite", "microbatch"})
 
 
 @dataclass(slots=True)
@@ -317,12 +315,12 @@ class Execution:
         staged = staged_relation(unique_id)
         count = load.batch.stage(staged) if load.batch else warehouse.keep(staged, load.sql)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
-        if load.key and not load.may_meet_keys:
+        if load.key:
             refuse_bad_keys(warehouse.rows, str(staged), load.key)
         strategy = self._strategy(load, columns)
         whole = strategy.whole()
-        if load.key and load.may_meet_keys:
-            refuse_bad_keys(warehouse.rows, whole, load.key)
+        if load.key and (others := strategy.others()) is not None:
+            refuse_keys_of_others(warehouse.rows, str(staged), others, load.key)
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
             key = key_of(unique_id, self.work) if load.strategy == "snapshot" or not load.key else load.key
@@ -443,15 +441,6 @@ class _Load:
     batch: BatchLoad | None = None
     is_rewrite: bool = False
     is_compacted: bool = False
-
-    @property
-    def may_meet_keys(self) -> bool:
-        """Whether a row may come to have the key of one that stays in the table, so that all rows have to be looked at.
-
-        Where the rows of whole `affected` keys are replaced, and these are part of the key, no other row can have it.
-        """
-        replaced, key = ({name.lower() for name in names} for names in (self.affected, self.key))
-        return self.strategy in _BESIDE_OTHERS and not (replaced and replaced <= key)
 
 
 def _columns_json(columns: Sequence[ColumnType]) -> str:
