@@ -10,6 +10,7 @@ import pytest
 from deltalake import DeltaTable
 
 from fsbuild import Project
+from fsbuild.execute import strategies
 from fsbuild.store import Lake
 from fsbuild.values import Append, Overwrite, Upsert
 from tests.conftest import Files, history_of, read_delta, write_files
@@ -140,3 +141,15 @@ def test_the_size_of_files_follows_the_table(lake: Lake) -> None:
     assert size() == str(16 * 2**20)
     lake.write(Upsert(("id",)), T, rows_of(ids(5, name="b")), commit(2))
     assert size() == str(16 * 2**20)
+
+
+def test_a_merge_of_much_of_a_table_writes_it_anew(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strategies, "_MANY_ROWS", 2)
+    model = "{{ config(materialized='incremental', unique_key='x', cluster_by='x') }}select x, y from {{ ref('s') }}"
+    root = make_project({"models/m.sql": model, "seeds/s.csv": "x,y\n1,1\n2,1\n3,1\n"})
+    Project(root).run()
+    for rows, operation in (("3,2\n4,2\n", "WRITE"), ("4,3\n", "MERGE")):
+        write_files(root, {"seeds/s.csv": f"x,y\n{rows}"})
+        assert Project(root).run().is_success
+        assert history_of(root, "m")[0]["operation"] == operation
+    assert sorted((row["x"], row["y"]) for row in read_delta(root, "m")) == [(1, 1), (2, 1), (3, 2), (4, 3)]

@@ -31,6 +31,11 @@ _NUMBER_TYPES = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT"})
 _LITERAL_TYPES = _NUMBER_TYPES | {"DATE", "VARCHAR"}
 
 
+# A merge of so many rows, and of this share of the table, is a table written anew.
+_MANY_ROWS = 2_000_000
+_MUCH = 0.2
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A table that staged rows enter; its key identifies a row, where it has one. What `grows` is changed later."""
@@ -339,6 +344,19 @@ class Rewriting:
     def entry(self, count: int) -> Entry:
         """All rows."""
         return self.target.overwritten_by(self.whole(), count)
+
+
+def choose_entry(strategy: Strategy, target: Target, warehouse: Warehouse, count: int) -> Entry:
+    """How `count` staged rows enter their table: as the strategy says, or with all others in a table written anew.
+
+    A merge holds its rows in memory, and the engine need not.
+    """
+    entry = strategy.entry(count)
+    if isinstance(entry.write, Upsert) and entry.count >= _MANY_ROWS:
+        (there,) = warehouse.rows(f"SELECT count(*) AS n FROM {target.relation}")
+        if entry.count >= _MUCH * int(str(there["n"])):
+            return target.overwritten_by(strategy.whole(), entry.count)
+    return entry
 
 
 def keys_of_staged(target: Target, keys: Sequence[str]) -> str:

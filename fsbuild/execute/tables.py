@@ -36,6 +36,7 @@ from fsbuild.execute.strategies import (
     Rewriting,
     Strategy,
     Target,
+    choose_entry,
     keys_of_staged,
 )
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
@@ -317,7 +318,8 @@ class Execution:
         columns = warehouse.columns(f"SELECT * FROM {staged}")
         if load.key:
             refuse_bad_keys(warehouse.rows, str(staged), load.key)
-        strategy = self._strategy(load, columns)
+        target = self._target(load, columns)
+        strategy = self._strategy(load, target)
         whole = strategy.whole()
         if load.key and (others := strategy.others()) is not None:
             refuse_keys_of_others(warehouse.rows, str(staged), others, load.key)
@@ -332,7 +334,7 @@ class Execution:
             warehouse.drop(staged)
             message = "its checks failed; nothing was published"
             return replace(node, status=status, rows=count, checks=results, message=message)
-        entry = strategy.entry(count)
+        entry = choose_entry(strategy, target, warehouse, count)
         if entry.write is None:
             warehouse.drop(staged)
             return replace(node, status=status, rows=0, checks=results)
@@ -351,12 +353,15 @@ class Execution:
         self.bindings.remember(unique_id, version, keep=keep)
         return replace(node, status=status, rows=entry.count, version=version, checks=results)
 
-    def _strategy(self, load: _Load, columns: Sequence[ColumnType]) -> Strategy:
-        """How a load's rows enter the table."""
+    def _target(self, load: _Load, columns: Sequence[ColumnType]) -> Target:
+        """The table that a load's rows enter."""
         model = self.work.models.get(load.unique_id)
         config = model.rendered.config if model is not None else self.work.seeds[load.unique_id].config
         relation = self.bindings.relation(load.unique_id)
-        target = Target(load.unique_id, relation, columns, load.key, config.cluster_by, config.grows)
+        return Target(load.unique_id, relation, columns, load.key, config.cluster_by, config.grows)
+
+    def _strategy(self, load: _Load, target: Target) -> Strategy:
+        """How a load's rows enter the table."""
         if load.batch is not None:
             return load.batch.strategy(target, self.tools.warehouse) or Overwriting(target)
         strategy = self._plain_strategy(load, target)
