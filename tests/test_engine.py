@@ -316,11 +316,11 @@ def test_the_files_of_a_source(tmp_path: Path, location: str, names: list[str] |
 def test_a_token_tells_files_apart_by_name_size_and_time(tmp_path: Path) -> None:
     write_files(tmp_path, {"a.csv": "x\n1\n"})
     file = tmp_path / "a.csv"
-    first = files_token([file], tmp_path)
-    assert files_token([file], tmp_path) == first
+    first = files_token(file_states([file], tmp_path))
+    assert files_token(file_states([file], tmp_path)) == first
     file.write_text("x\n12\n", encoding="utf-8")
-    second = files_token([file], tmp_path)
-    assert len({first, second, files_token([], tmp_path)}) == 3
+    second = files_token(file_states([file], tmp_path))
+    assert len({first, second, files_token({})}) == 3
 
 
 def test_every_file_has_a_state_of_its_own(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from glob import escape, glob
 from pathlib import Path
 
@@ -42,28 +42,34 @@ def remote_extensions(places: Iterable[str]) -> tuple[str, ...]:
     return ("httpfs",) if any(scheme in place for place in places for scheme in _REMOTE) else ()
 
 
-def scan(source: Source, version: int | None = None, root: Path | None = None) -> str:
+def scan(
+    source: Source, version: int | None = None, root: Path | None = None, files: Iterable[str] | None = None
+) -> str:
     """Write the table function that reads a source, at a version where it is a Delta table.
 
     Files are named by path, glob or URL, relative to `root`; anything of the form `function(…)` is taken as it is.
+    Where `files` are given, these are read in the place of those that a glob means now.
     """
     if source.kind == "delta":
         at = source.version if version is None else version
         return f"delta_scan({literal(source.location)}{'' if at is None else f', version => {at}'})"
+    listed = None
+    if files is not None and _patterns(source.location) is not None:
+        listed = f"[{', '.join(literal(_absolute(root, escape(file))) for file in files)}]"
     if _FUNCTION.fullmatch(source.location):
-        return _call(source.location, root)
+        return _call(source.location, root, listed)
     for pattern, reader in _READERS:
         if pattern.search(source.location.lower()):
-            return f"{reader}({literal(_absolute(root, source.location))})"
+            return f"{reader}({listed or literal(_absolute(root, source.location))})"
     return literal(_absolute(root, source.location))
 
 
-def _call(location: str, root: Path | None) -> str:
+def _call(location: str, root: Path | None, listed: str | None) -> str:
     """Write a call with its files below the project's folder; the engine would look in the working folder first."""
     call = _FILE_CALL.fullmatch(location)
     if call is None or _CONNECTIONS.match(location):
         return location
-    files = _QUOTED.sub(lambda text: literal(_absolute(root, _unquoted(text[0]))), call["files"])
+    files = listed or _QUOTED.sub(lambda text: literal(_absolute(root, _unquoted(text[0]))), call["files"])
     return f"{call['before']}{files}{call['after']}"
 
 
@@ -87,7 +93,7 @@ def local_files(source: Source, root: Path) -> list[Path] | None:
     patterns = _patterns(source.location)
     if patterns is None or any("://" in pattern for pattern in patterns):
         return None
-    return sorted({Path(name) for pattern in patterns for name in _expand(root, pattern)})
+    return [Path(name) for name in sorted({name for pattern in patterns for name in _expand(root, pattern)})]
 
 
 def _patterns(location: str) -> list[str] | None:
@@ -131,7 +137,6 @@ def file_states(files: list[Path], root: Path) -> dict[str, str]:
     return states
 
 
-def files_token(files: list[Path], root: Path) -> str:
+def files_token(states: Mapping[str, str]) -> str:
     """Identify the state of files by their names, sizes and times of change."""
-    states = file_states(files, root)
     return hashlib.sha256("".join(f"{name}\0{state}\n" for name, state in states.items()).encode()).hexdigest()[:16]

@@ -72,9 +72,9 @@ class Warehouse:
         """Let a name stand for one version of a Delta table."""
         self._bind(relation, f"SELECT * FROM delta_scan({literal(delta_uri(uri))}, version => {version})")
 
-    def bind_source(self, source: Source, version: int | None) -> None:
+    def bind_source(self, source: Source, version: int | None, files: Iterable[str] | None = None) -> None:
         """Let a source's name stand for its files, or for one version of its Delta table."""
-        self._bind(source.relation, f"SELECT * FROM {scan(source, version, self._root)}")
+        self._bind(source.relation, f"SELECT * FROM {scan(source, version, self._root, files)}")
 
     def bind_query(self, relation: Relation, sql: str) -> None:
         """Let a name stand for a query."""
@@ -114,6 +114,13 @@ class Warehouse:
         names = ", ".join(quote(column.name) for column in columns)
         rows = scan_changes(files, columns)
         return self.keep(relation, f"SELECT {names} FROM ({rows}) GROUP BY {names} HAVING sum({SIGN}) <> 0")
+
+    def keep_added(
+        self, relation: Relation, source: Source, files: Iterable[str], columns: Sequence[ColumnType]
+    ) -> int:
+        """Keep the rows of some files of a source, each once; return how many."""
+        names = ", ".join(f"CAST({quote(column.name)} AS {column.type}) AS {quote(column.name)}" for column in columns)
+        return self.keep(relation, f"SELECT DISTINCT {names} FROM {scan(source, None, self._root, files)}")
 
     def drop(self, relation: Relation) -> None:
         """Forget rows that are kept."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fsbuild.appended import FILES, added_files
 from fsbuild.errors import NoChangesError
 from fsbuild.execute.bindings import Bindings
 from fsbuild.execute.keys import has_null_keys
@@ -60,13 +61,17 @@ def find_affected(model: CompiledModel, bindings: Bindings) -> Affected:
 
 def keep_changes(unique_id: str, name: str, since: str, bindings: Bindings) -> None:
     """Keep the rows of an input that differ between what was read and what is there, each once."""
-    if name in bindings.work.sources and bindings.work.sources[name].kind != "delta":
-        raise NoChangesError(name, "it is read from files, of which only the present ones are known")
+    work, warehouse = bindings.work, bindings.tools.warehouse
+    source = work.sources.get(name)
+    if source is not None and source.kind != "delta":
+        added = added_files(source, work.states[unique_id].extra.get(FILES), work.files.get(name))
+        columns = warehouse.columns(f"SELECT * FROM {bindings.bind(name)}")
+        warehouse.keep_added(changes_relation(unique_id, name), source, added, columns)
+        return
     state = bindings.state(name)
-    relation = bindings.bind(name)
-    warehouse = bindings.tools.warehouse
+    columns = warehouse.columns(f"SELECT * FROM {bindings.bind(name)}")
     files = bindings.tools.lake.changes(bindings.uri(name), since, state.version)
-    warehouse.keep_changes(changes_relation(unique_id, name), files, warehouse.columns(f"SELECT * FROM {relation}"))
+    warehouse.keep_changes(changes_relation(unique_id, name), files, columns)
 
 
 def _share(count: int, table: Relation, key: tuple[str, ...], bindings: Bindings) -> float:

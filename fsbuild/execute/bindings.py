@@ -49,7 +49,8 @@ class Bindings:
             model = work.models.get(unique_id)
             if unique_id in work.sources:
                 state = self.states.get(unique_id)
-                warehouse.bind_source(work.sources[unique_id], state.version if state else None)
+                version = state.version if state else None
+                warehouse.bind_source(work.sources[unique_id], version, work.files.get(unique_id))
             elif model is not None and _is_inlined(model):
                 for parent in model.rendered.depends_on:
                     self.bind(parent)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
+from fsbuild.appended import FILES, remember_files
 from fsbuild.config import table_properties
 from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
@@ -204,6 +205,9 @@ class Execution:
             properties=table_properties(config),
             partition_by=_as_written(config.partition_by, model.columns),
         )
+        files = remember_files(self.work.sources, self.work.inputs[unique_id], self.work.files)
+        if config.materialized == "incremental" and files is not None:
+            commit = replace(commit, extra={FILES: files})
         # With delete+insert several rows may have one key.
         has_key = config.materialized == "incremental" and config.strategy != "delete+insert"
         load = _Load(
@@ -240,7 +244,8 @@ class Execution:
         maintenance = model.maintenance or Maintenance()
         node = replace(node, message=f"{affected.count:,} affected keys ({', '.join(maintenance.key)})")
         if not affected.count:
-            remembered = replace(self._fenced(load.commit, 0), extra=self.bindings.states[unique_id].extra)
+            extra = {**self.bindings.states[unique_id].extra, **load.commit.extra}
+            remembered = replace(self._fenced(load.commit, 0), extra=extra)
             version = self.tools.lake.record(model.rendered.relation, remembered)
             self.bindings.remember(unique_id, version, keep=False)
             return replace(node, status="success", rows=0, version=version)
@@ -276,12 +281,12 @@ class Execution:
         def publish(batch: BatchLoad) -> NodeResult:
             if batch.batch is not None:
                 self.bindings.bind_present(model.unique_id)
-            commit = replace(load.commit, extra=batch.extra)
+            commit = replace(load.commit, extra={**load.commit.extra, **batch.extra})
             has_new_checks = load.has_new_checks and batch.is_first
             return self._publish(replace(load, batch=batch, commit=commit, has_new_checks=has_new_checks), node)
 
         def record(extra: Mapping[str, str]) -> int:
-            commit = self._fenced(replace(load.commit, extra=extra), 0)
+            commit = self._fenced(replace(load.commit, extra={**load.commit.extra, **extra}), 0)
             version = self.tools.lake.record(model.rendered.relation, commit)
             self.bindings.remember(model.unique_id, version, keep=False)
             return version

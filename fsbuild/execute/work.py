@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from fsbuild.batches import EPOCH, Span
@@ -41,7 +41,10 @@ class Warehouse(Protocol):
     def stream(self, sql: str) -> pa.RecordBatchReader: ...
     def rows(self, sql: str) -> list[dict[str, object]]: ...
     def bind_table(self, relation: Relation, uri: str, version: int) -> None: ...
-    def bind_source(self, source: Source, version: int | None) -> None: ...
+    def bind_source(self, source: Source, version: int | None, files: Iterable[str] | None = None) -> None: ...
+    def keep_added(
+        self, relation: Relation, source: Source, files: Iterable[str], columns: Sequence[ColumnType]
+    ) -> int: ...
     def bind_query(self, relation: Relation, sql: str) -> None: ...
     def columns(self, sql: str) -> tuple[ColumnType, ...]: ...
     def interrupt(self) -> None: ...
@@ -77,7 +80,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a run works on. `states` and `tokens` are what the plan was made from.
+    """What a run works on. `states` and `tokens` are what the plan was made from, `files` those of sources of files.
 
     `window` is the stretch of time whose batches microbatch models compute, whatever else is due.
     """
@@ -97,6 +100,7 @@ class Work:
     window: Span | None = None
     is_checking: bool = True
     fail_fast: bool = False
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def describe(unique_id: str, work: Work) -> NodeResult:

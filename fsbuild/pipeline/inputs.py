@@ -48,7 +48,7 @@ def pin_inputs(agenda: Agenda, compiled: Compiled, present: LakeState, options: 
                 states[name], tokens[name] = replace(state, version=version), state.token
     if problems:
         raise UsageError(problems)
-    return LakeState(states, tokens)
+    return LakeState(states, tokens, present.files)
 
 
 def _inputs(agenda: Agenda, compiled: Compiled) -> Iterator[str]:

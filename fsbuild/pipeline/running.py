@@ -110,6 +110,7 @@ def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -
         inputs={name: physical_inputs(name, compiled.models) for name in compiled.models},
         now=moment.started_at,
         is_checking=is_checking(command, compiled.draft),
+        files=lake.files,
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fsbuild.errors import FsbuildError, Problem, StoreError
+from fsbuild.appended import FILES, FileStates, added_files
+from fsbuild.errors import FsbuildError, NoChangesError, Problem, StoreError
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft, sources_in_use
-from fsbuild.values import Project, TableState
+from fsbuild.values import Project, Source, TableState
 
 if TYPE_CHECKING:
     from fsbuild.store import Lake
@@ -26,6 +27,7 @@ class LakeState:
 
     states: Mapping[str, TableState]
     tokens: Mapping[str, str]
+    files: Mapping[str, FileStates] = field(default_factory=dict)
 
 
 def open_lake(project: Project) -> Lake:
@@ -41,7 +43,7 @@ def read_lake(draft: Draft) -> LakeState:
     Raises:
         FsbuildError: a folder of the lake is not a Delta table; all of them at once.
     """
-    from fsbuild.engine.sources import files_token, local_files
+    from fsbuild.engine.sources import file_states, files_token, local_files
     from fsbuild.store import read_state
 
     project, lake = draft.project, open_lake(draft.project)
@@ -71,15 +73,20 @@ def read_lake(draft: Draft) -> LakeState:
         raise StoreError(problems)
     states = {name: state for name, state in zip(tables, found, strict=True) if state is not None}
     tokens = {name: state.token for name, state in states.items()}
+    files: dict[str, FileStates] = {}
     for source in sources:
         if source.kind == "delta" and source.version is not None:
             states[source.unique_id] = TableState(source.version, f"version {source.version}")
             tokens[source.unique_id] = f"version {source.version}"
         elif source.kind == "files":
-            files = local_files(source, project.root)
-            # What cannot be listed cannot be known to be unchanged: no commit has recorded this token.
-            tokens[source.unique_id] = uuid.uuid4().hex if files is None else files_token(files, project.root)
-    return LakeState(states, tokens)
+            listed = local_files(source, project.root)
+            if listed is None:
+                # What cannot be listed cannot be known to be unchanged: no commit has recorded this token.
+                tokens[source.unique_id] = uuid.uuid4().hex
+            else:
+                files[source.unique_id] = file_states(listed, project.root)
+                tokens[source.unique_id] = files_token(files[source.unique_id])
+    return LakeState(states, tokens, files)
 
 
 def feed_problems(compiled: Compiled, lake: LakeState) -> dict[tuple[str, str], str]:
@@ -99,10 +106,19 @@ def feed_problems(compiled: Compiled, lake: LakeState) -> dict[tuple[str, str], 
             if lake.tokens.get(name) in (since, None):
                 continue
             if name in sources and sources[name].kind != "delta":
-                problem: str | None = "it is read from files, of which only the present ones are known"
+                problem = _added_problem(sources[name], lake.states[unique_id].extra.get(FILES), lake.files.get(name))
             else:
                 uri = sources[name].location if name in sources else store.uri(relations[name])
                 problem = store.changes_problem(uri, since, lake.states[name].version)
             if problem is not None:
                 problems[unique_id, name] = problem
     return problems
+
+
+def _added_problem(source: Source, recorded: str | None, present: FileStates | None) -> str | None:
+    """Say why it cannot be told which files were added to a source, or None where it can."""
+    try:
+        added_files(source, recorded, present)
+    except NoChangesError as exc:
+        return exc.reason
+    return None
