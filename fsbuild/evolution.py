@@ -1,6 +1,7 @@
 """The columns of a table and those of its model's query in, the columns that the table goes on with out.
 
-Pure. A type may become a wider one, which holds every value that the narrower one does; nothing is ever cut off.
+Pure. A type may become a wider one, which holds every value that the narrower one does; nothing is ever cut off. What
+is done about columns is done about the fields of structs too, wherever they are.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fsbuild.nested_types import canonical, join_types
 from fsbuild.values import ColumnType, SchemaChange
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
@@ -37,7 +39,9 @@ def evolve(policy: SchemaChange, present: Sequence[ColumnType], wanted: Sequence
     old, new = ({column.name.lower(): column for column in columns} for columns in (present, wanted))
     added = [column for name, column in new.items() if name not in old]
     removed = [column for name, column in old.items() if name not in new]
-    retyped = [(old[name], new[name]) for name in old if name in new and old[name].type != new[name].type]
+    retyped = [
+        (old[name], new[name]) for name in old if name in new and canonical(old[name].type) != canonical(new[name].type)
+    ]
     if not added and not removed and not retyped:
         return None
     change = "; ".join(
@@ -51,7 +55,7 @@ def evolve(policy: SchemaChange, present: Sequence[ColumnType], wanted: Sequence
         return Evolution(change, refusal="on_schema_change is 'fail'")
     types: dict[str, str] = {}
     for before, after in retyped:
-        wider = _wider(before.type, after.type)
+        wider = join_types(before.type, after.type, _wider, keep=policy == "append_new_columns")
         if wider is None:
             return Evolution(change, refusal=f"{after.type} does not hold every {before.type}")
         types[before.name.lower()] = wider

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsbuild import Project
-from fsbuild.values import RunResult
+from fsbuild.engine.connection import open_duckdb
+from fsbuild.evolution import evolve
+from fsbuild.values import ColumnType, RunResult, SchemaChange
 from tests.conftest import Files, history_of, read_delta, write_files
 
 Make = Callable[[Files], Path]
@@ -251,3 +253,75 @@ def test_a_type_that_loses_values_is_refused(make_project: Make) -> None:
 
     assert "name was VARCHAR and is INTEGER), and INTEGER does not hold every VARCHAR" in node.message
     assert read_delta(root, "m") == [{"id": 1, "name": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "old", "new"),
+    [
+        ("append_new_columns", {"a": 1, "b": "x", "c": None}, {"a": 2, "b": None, "c": [True]}),
+        ("sync_all_columns", {"a": 1, "c": None}, {"a": 2, "c": [True]}),
+    ],
+)
+def test_fields_of_structs_come_and_go_as_columns_do(
+    make_project: Make, policy: str, old: dict[str, object], new: dict[str, object]
+) -> None:
+    first = "{'a': 1::integer, 'b': 'x'}"
+    root = make_project(evolving(policy, f"select 1 as id, {first} as s, [{first}] as l, map {{'k': {first}}} as m"))
+    Project(root).run()
+    second = "{'a': 2::bigint, 'c': [true]}"
+    write_files(root, evolving(policy, f"select 2 as id, {second} as s, [{second}] as l, map {{'k': {second}}} as m"))
+
+    assert all(Project(root).run().is_success for _ in range(2))
+
+    assert read_delta(root, "m") == [
+        {"id": number, "s": fields, "l": [fields], "m": [("k", fields)]} for number, fields in ((1, old), (2, new))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{'a': 1}", "{'b': 1}"),
+        ("{'a': 1, 'b': 'x'}", "{'a': 'x', 'b': 'x'}"),
+        ("[{'a': 1}]", "{'a': 1}"),
+        ("{'a': {'b': 1.5::double}}", "{'a': {'b': 'x'}}"),
+    ],
+)
+def test_a_field_that_loses_values_is_refused(make_project: Make, before: str, after: str) -> None:
+    root = make_project(evolving("append_new_columns", f"select 1 as id, {before} as s"))
+    Project(root).run()
+    write_files(root, evolving("append_new_columns", f"select 1 as id, {after} as s"))
+
+    (node,) = Project(root).run().results
+
+    assert "does not hold every" in node.message
+
+
+FIELD_TYPES = st.recursive(
+    st.sampled_from(["TINYINT", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(4,2)", "VARCHAR", "TIMESTAMP WITH TIME ZONE"]),
+    lambda kinds: st.one_of(
+        st.dictionaries(st.sampled_from(["a", "b", '"c d"', '"e,(""f"']), kinds, min_size=1, max_size=3).map(
+            lambda fields: f"STRUCT({', '.join(f'{name} {kind}' for name, kind in fields.items())})"
+        ),
+        kinds.map("{}[]".format),
+        kinds.map("MAP(VARCHAR, {})".format),
+    ),
+    max_leaves=5,
+)
+
+
+@given(FIELD_TYPES, FIELD_TYPES, st.sampled_from(["append_new_columns", "sync_all_columns"]))
+@settings(max_examples=200, deadline=None)
+def test_a_table_goes_on_with_a_type_that_the_engine_casts_both_to(old: str, new: str, policy: SchemaChange) -> None:
+    """The engine names the types, and casts to what is decided; a type joined with itself stays."""
+    connection = open_duckdb(Path(), {})
+    before, after = (str(connection.sql(f"SELECT NULL::{kind} AS x").types[0]) for kind in (old, new))
+    assert evolve(policy, [ColumnType("x", before)], [ColumnType("x", before)]) is None
+
+    evolution = evolve(policy, [ColumnType("x", before)], [ColumnType("x", after)])
+
+    if evolution is not None and evolution.refusal is None:
+        (column,) = evolution.columns
+        for kind in (before, after):
+            bound = connection.sql(f"SELECT CAST(NULL::{kind} AS {column.type}) AS x")
+            assert str(bound.types[0]) == column.type
