@@ -138,9 +138,9 @@ def test_the_size_of_files_follows_the_table(lake: Lake) -> None:
     many = rows_of(ids(*range(100_000)))
     large = type(many)(many.open, many.columns, 50_000_000)
     lake.write(Overwrite(small_files=True), T, large, commit(0))
-    assert size() == str(16 * 2**20)
+    assert size() == str(8 * 2**20)
     lake.write(Upsert(("id",)), T, rows_of(ids(5, name="b")), commit(2))
-    assert size() == str(16 * 2**20)
+    assert size() == str(8 * 2**20)
 
 
 def test_a_merge_of_much_of_a_table_writes_it_anew(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
