@@ -325,3 +325,14 @@ def test_a_table_goes_on_with_a_type_that_the_engine_casts_both_to(old: str, new
         for kind in (before, after):
             bound = connection.sql(f"SELECT CAST(NULL::{kind} AS {column.type}) AS x")
             assert str(bound.types[0]) == column.type
+
+
+def test_what_reads_a_table_whose_columns_change_sees_all_of_its_rows(make_project: Make) -> None:
+    below = {"models/n.sql": "{{ config(materialized='table') }}select count(*) as n from {{ ref('m') }}"}
+    root = make_project({**evolving("append_new_columns", "select 1 as id"), **below})
+    Project(root).run()
+    write_files(root, evolving("append_new_columns", "select 2 as id, 'b' as name"))
+
+    Project(root).run()
+
+    assert read_delta(root, "n") == [{"n": 2}]

@@ -354,7 +354,7 @@ class Execution:
             version = self.tools.lake.set_properties(relation, *said) or version
             if load.is_compacted and not isinstance(entry.write, Overwrite):
                 version = self.tools.lake.compact(relation, self.work.run_id) or version
-        keep = isinstance(entry.write, Overwrite) and count <= _KEPT_ROWS
+        keep = isinstance(strategy, Overwriting) and count <= _KEPT_ROWS
         self.bindings.remember(unique_id, version, keep=keep)
         return replace(node, status=status, rows=entry.count, version=version, checks=results)
 
