@@ -26,6 +26,7 @@ from fsbuild.batches import parse_moment as parse_event_time
 from fsbuild.errors import Place, Problem, UsageError
 from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
+    Agenda,
     Compiled,
     Draft,
     LastRun,
@@ -55,6 +56,7 @@ from fsbuild.pipeline import (
     work_on,
     write_compiled,
 )
+from fsbuild.pipeline.unchanged import Question, Watch, is_idle, recall, replay
 from fsbuild.values import Event, GraphNode, Model, Moment, Plan, Relation, ResourceType, RunResult, Seed, Source
 from fsbuild.version import __version__
 
@@ -125,7 +127,15 @@ class Project:
         """
         window = _window(event_time_start, event_time_end)
         options = RunOptions(full_refresh, fail_fast, window, _moment_of(as_of), inputs or {})
-        return self._execute("run", _choosing(select, exclude), options, on_event)
+        question = None
+        if options == RunOptions(fail_fast=fail_fast):
+            question = Question.ask(self.root, self._overrides, _listed(select), _listed(exclude))
+            if (recalled := recall(question)) is not None:
+                result = replay(recalled, self._moment.run_id, on_event)
+                called = LastRun("run", result.run_id, recalled.target, variables=self._overrides.variables or {})
+                remember_run(called, result, question.file.parent)
+                return result
+        return self._execute("run", _choosing(select, exclude), options, on_event, question)
 
     def build(  # noqa: PLR0913 - the options of the command
         self,
@@ -239,6 +249,7 @@ class Project:
         choose: Callable[[Draft], tuple[str, ...]],
         options: RunOptions,
         on_event: Callable[[Event], None],
+        question: Question | None = None,
     ) -> RunResult:
         from fsbuild.docs import write_lineage
         from fsbuild.execute import execute_plan
@@ -255,8 +266,25 @@ class Project:
         work = replace(work, fail_fast=options.fail_fast, window=options.window)
         with self._warehouse(draft) as warehouse, warming_up(plan, work):
             result = execute_plan(plan, work, tools_for(draft, warehouse, on_event))
+            if question is not None and result.is_success:
+                self._keep_answer(question, agenda, compiled, warehouse)
         self._remember(command, options, result, draft)
         return result
+
+    def _keep_answer(self, question: Question, agenda: Agenda, compiled: Compiled, warehouse: Warehouse) -> None:
+        """Keep in mind what the next run is going to find, if that is nothing."""
+        from fsbuild.execute import execute_plan
+        from fsbuild.select import select_nodes
+
+        if select_nodes(compiled.draft.graph, question.select, question.exclude).unmatched:
+            return  # of which a person is told in every run
+        watch = Watch(question, compiled)
+        if watch.is_possible:
+            lake = read_lake(compiled.draft)
+            plan = plan_run(agenda, compiled, lake, RunOptions(), self._moment)
+            if is_idle(plan):
+                work = work_on("run", compiled, lake, self._moment)
+                watch.keep(execute_plan(plan, work, tools_for(compiled.draft, warehouse, _ignore)).results)
 
     def _test(self, choose: Callable[[Draft], tuple[str, ...]], on_event: Callable[[Event], None]) -> RunResult:
         from fsbuild.execute import check_published, checks_of
@@ -290,7 +318,7 @@ class Project:
             as_of=str(options.as_of) if options.as_of else None,
             inputs=options.inputs,
         )
-        remember_run(called, result, draft.project)
+        remember_run(called, result, draft.project.root / draft.project.target_path)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -521,11 +549,14 @@ class Project:
 def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
     from fsbuild.select import select_nodes
 
-    wanted, unwanted = ([words] if isinstance(words, str) else words for words in (select, exclude))
-    selected = select_nodes(draft.graph, wanted, unwanted)
+    selected = select_nodes(draft.graph, _listed(select), _listed(exclude))
     for selector in selected.unmatched:
         log.warning("the selector '%s' matches nothing", selector)
     return selected.ids
+
+
+def _listed(selectors: Selectors) -> Sequence[str]:
+    return [selectors] if isinstance(selectors, str) else selectors
 
 
 def _choosing(select: Selectors, exclude: Selectors) -> Callable[[Draft], tuple[str, ...]]:

@@ -347,6 +347,8 @@ class Project:
     sources: tuple[Source, ...]
     macros: tuple[SourceFile, ...]
     checks_gate_run: bool = True
+    # The folders below the root that its nodes were read from.
+    folders: tuple[str, ...] = ()
 
 
 # --- render, graph, compile ------------------------------------------------------------------------------------------

@@ -90,7 +90,12 @@ def scan_seed(seed: Seed, root: Path | None = None) -> str:
 
 def local_files(source: Source, root: Path) -> list[Path] | None:
     """List the files that a source reads now; None where they are not on this machine or cannot be told."""
-    patterns = _patterns(source.location)
+    return files_at(source.location, root)
+
+
+def files_at(location: str, root: Path) -> list[Path] | None:
+    """List the files that a location means now; None where they are not on this machine or cannot be told."""
+    patterns = _patterns(location)
     if patterns is None or any("://" in pattern for pattern in patterns):
         return None
     return [Path(name) for name in sorted({name for pattern in patterns for name in _expand(root, pattern)})]

@@ -12,6 +12,8 @@ from fsbuild.load.documents import Section
 from fsbuild.load.nodes import read_nodes
 from fsbuild.load.reading import Reading
 from fsbuild.load.settings import (
+    PATH_KEYS,
+    PROJECT_FILES,
     Evaluate,
     Overrides,
     evaluate_configs,
@@ -21,7 +23,7 @@ from fsbuild.load.settings import (
 )
 from fsbuild.values import Project
 
-__all__ = ["Evaluate", "Overrides", "find_root", "load_project"]
+__all__ = ["PATH_KEYS", "PROJECT_FILES", "Evaluate", "Overrides", "find_root", "load_project"]
 
 
 def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Project:
@@ -54,6 +56,9 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         sources=nodes.sources,
         macros=nodes.macros,
         checks_gate_run=_checks_gate_run(section),
+        folders=tuple(
+            dict.fromkeys(folder for key, default in PATH_KEYS.items() for folder in section.get(key, default))
+        ),
     )
 
 

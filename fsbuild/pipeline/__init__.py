@@ -8,7 +8,8 @@
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
 Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
-restoring.py brings one back, upkeep.py keeps its files in order. last_run.py remembers how a run ended.
+restoring.py brings one back, upkeep.py keeps its files in order. last_run.py remembers how a run ended, unchanged.py
+that the next one would find nothing to do.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
@@ -18,7 +19,16 @@ from fsbuild.pipeline.drafting import Draft, compiled_path, draft_project, write
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.restoring import restore_tables
-from fsbuild.pipeline.running import RunOptions, plan_run, set_agenda, shown_name, tools_for, warming_up, work_on
+from fsbuild.pipeline.running import (
+    Agenda,
+    RunOptions,
+    plan_run,
+    set_agenda,
+    shown_name,
+    tools_for,
+    warming_up,
+    work_on,
+)
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
 from fsbuild.pipeline.travel import (
     bound_versions,
@@ -34,6 +44,7 @@ from fsbuild.pipeline.travel import (
 from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
 
 __all__ = [
+    "Agenda",
     "Compiled",
     "Draft",
     "LakeState",

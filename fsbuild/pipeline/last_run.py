@@ -41,10 +41,10 @@ class LastRun:
         return tuple(name for name, status in self.statuses.items() if status in _UNDONE)
 
 
-def remember_run(called: LastRun, result: RunResult, project: Project) -> None:
-    """Write how a command ended. A folder that cannot be written to is no reason for it to fail."""
+def remember_run(called: LastRun, result: RunResult, folder: Path) -> None:
+    """Write how a command ended to the target folder. One that cannot be written to is no reason for it to fail."""
     statuses = {node.unique_id: node.status for node in result.results}
-    file = project.root / project.target_path / _FILE
+    file = folder / _FILE
     text = json.dumps({**asdict(called), "statuses": statuses}, indent=2, default=str)
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
