@@ -43,7 +43,8 @@ _IDLE = frozenset({"keep", "inline", "view"})
 class Question:
     """What is asked: which nodes of which project are to be run, with which target and variables.
 
-    `files` are the marks of the project's files below `folders` at the moment of asking, before anything was read.
+    `files` are the marks of the project's files at the moment of asking, before anything was read: what is edited later
+    is something else. They are those below the folders that the last answer names; of others, the next answer is kept.
     """
 
     root: Path
@@ -51,7 +52,6 @@ class Question:
     select: Sequence[str]
     exclude: Sequence[str]
     kept: Mapping[str, Any]
-    folders: Sequence[str]
     files: Sequence[Sequence[str]] | None
 
     @classmethod
@@ -64,7 +64,7 @@ class Question:
         folders = kept.get("folders")
         if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
             folders = sorted({folder for default in PATH_KEYS.values() for folder in default})
-        return cls(root, overrides, tuple(select), tuple(exclude), kept, folders, _file_marks(root, overrides, folders))
+        return cls(root, overrides, tuple(select), tuple(exclude), kept, _file_marks(root, overrides, folders))
 
     @property
     def file(self) -> Path:
@@ -166,13 +166,10 @@ def _watched(question: Question, compiled: Compiled) -> dict[str, Any] | None:
     tables = [lake.uri(relation_of(draft, name)) for name in draft.graph.order if has_table(draft, name)]
     sources = sources_in_use(draft)
     tables += [source.location for source in sources if source.kind == "delta"]
-    files = _file_marks(question.root, question.overrides, project.folders)
-    if files is None or any("://" in table for table in tables):
+    if question.files is None or any("://" in table for table in tables):
         return None
-    if list(project.folders) == list(question.folders) and files != question.files:
-        return None  # edited since it was read
     variables: set[str] = set()
-    for file, _ in files:
+    for file, _ in question.files:
         names = _environment(Path(file)) if not file.endswith(".csv") else set()
         if names is None:
             return None
@@ -195,28 +192,29 @@ def _environment(file: Path) -> set[str] | None:
 def _marks(root: Path, watched: Mapping[str, Any]) -> dict[str, Any] | None:
     """The marks of what is watched beside the project's files, as they are now."""
     sources = _sources(root, watched["sources"])
-    return (
-        None
-        if sources is None
-        else {
-            "environment": [_hidden(os.environ.get(name)) for name in watched["environment"]],
-            "tables": [_table_mark(table) for table in watched["tables"]],
-            "sources": sources,
-        }
-    )
+    if sources is None:
+        return None
+    return {
+        "environment": [_hidden(os.environ.get(name)) for name in watched["environment"]],
+        "tables": [_table_mark(table) for table in watched["tables"]],
+        "sources": sources,
+    }
 
 
 def _file_marks(root: Path, overrides: Overrides, folders: Iterable[str]) -> list[list[str]] | None:
-    """The files that say what the project is, with what is in them; None where links lead out of its folders."""
+    """The files that say what the project is, with what is in them; None where that cannot be told for certain."""
     found = [root / name for name in (*PROJECT_FILES, "profiles.yml")]
     found += [overrides.profiles_dir / "profiles.yml"] if overrides.profiles_dir else []
     for folder in folders:
         for path, below, names in os.walk(root / folder):
             if any(Path(path, name).is_symlink() for name in below):
-                return None
+                return None  # it may lead out of the folder
             found += [Path(path, name) for name in names]
-    files = sorted({file for file in found if file.is_file()})
-    return [[str(file), hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()] for file in files]
+    try:
+        files = sorted({file for file in found if file.is_file()})
+        return [[str(file), hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()] for file in files]
+    except OSError:
+        return None
 
 
 def _sources(root: Path, locations: Sequence[str]) -> list[Any] | None:
