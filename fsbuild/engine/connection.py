@@ -82,11 +82,7 @@ def _load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 @contextmanager
 def engine_errors() -> Iterator[None]:
-    """Turn DuckDB's errors into fsbuild's: a BindError before a query ran, an EngineError while it did.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C was pressed; DuckDB notices it during a query, and says so in an error of its own.
-    """
+    """Turn DuckDB's errors into fsbuild's: a BindError before a query ran, an EngineError while it did."""
     try:
         yield
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as exc:
@@ -95,10 +91,6 @@ def engine_errors() -> Iterator[None]:
         raise EngineError(Problem("interrupted")) from exc
     except duckdb.Error as exc:
         raise EngineError(Problem(_said(exc).get("exception_message", str(exc)))) from exc
-    except RuntimeError as exc:
-        if str(exc) == "Query interrupted":
-            raise KeyboardInterrupt from exc
-        raise
 
 
 def bind_error(exc: duckdb.Error) -> BindError:

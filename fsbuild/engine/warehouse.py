@@ -9,6 +9,7 @@ import contextlib
 import datetime as dt
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,8 +135,24 @@ class Warehouse:
 
     def table(self, sql: str) -> pa.Table:
         """Compute a small result as an Arrow table; Ctrl-C stops it."""
+        cursor = self._cursor()
+
+        def compute() -> pa.Table:
+            return cursor.execute(sql).to_arrow_table()
+
         with engine_errors():
-            return self._cursor().execute(sql).to_arrow_table()
+            if threading.current_thread() is not threading.main_thread():
+                return compute()
+            # Python hears Ctrl-C only on its main thread, and only while that is not inside the engine.
+            with ThreadPoolExecutor(1) as pool:
+                result = pool.submit(compute)
+                try:
+                    return result.result()
+                except KeyboardInterrupt:
+                    # Again and again: DuckDB forgets what it is told between two steps of a query.
+                    while not wait([result], 0.1).done:
+                        cursor.interrupt()
+                    raise
 
     def rows(self, sql: str) -> list[dict[str, object]]:
         """Compute a small result as a list of rows."""
