@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fsbuild.batches import Span
 from fsbuild.batches import parse_moment as parse_event_time
-from fsbuild.errors import Place, Problem, UsageError
+from fsbuild.errors import FsbuildError, Place, Problem, UsageError
 from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
     Agenda,
@@ -256,8 +256,7 @@ class Project:
 
         draft = self._draft(command, options)
         chosen = choose(draft)
-        write_compiled(draft, draft.models)
-        compiled = compile_draft(draft)
+        compiled = _compile(draft)
         write_lineage(compiled.models.values(), draft.project)
         agenda = set_agenda(command, compiled, chosen)
         lake = pin_inputs(agenda, compiled, read_lake(draft), options)
@@ -333,8 +332,7 @@ class Project:
 
         draft = self._draft("compile")
         chosen = _choose(draft, select, exclude)
-        write_compiled(draft, draft.models)
-        compiled = compile_draft(draft)
+        compiled = _compile(draft)
         write_lineage(compiled.models.values(), draft.project)
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
@@ -595,6 +593,17 @@ def _first_rows(warehouse: Warehouse, relation: Relation, limit: int | None) -> 
     found = warehouse.table(f"SELECT * FROM {relation}" + ("" if limit is None else f" LIMIT {limit}"))
     rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
     return Table(tuple(found.schema.names), tuple(rows))
+
+
+def _compile(draft: Draft) -> Compiled:
+    """Compile a draft, and write the SQL of its models for a person to read; as rendered where it has mistakes."""
+    try:
+        compiled = compile_draft(draft)
+    except FsbuildError:
+        write_compiled(draft.project, draft.models.values())
+        raise
+    write_compiled(draft.project, (model.rendered for model in compiled.models.values()))
+    return compiled
 
 
 def _is_readable(unique_id: str, draft: Draft) -> bool:

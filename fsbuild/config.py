@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from fsbuild.batches import parse_moment
+from fsbuild.durations import parse_duration
 from fsbuild.errors import Place, Problem, suggest
-from fsbuild.values import ModelConfig
+from fsbuild.feature_requests import RequestError, parse_features
+from fsbuild.values import FeatureReference, ModelConfig
 
 # Keys that dbt knows and that change nothing about what fsbuild computes or publishes.
 WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns"})
@@ -100,6 +102,8 @@ def parse_config(raw: Mapping[str, Any], place_of: Callable[[str], Place]) -> tu
             continue
         try:
             values[_FIELDS[key].name] = _parse_value(key, value)
+        except RequestError as exc:
+            problems.append(Problem(f"config '{key}': {exc.message}", place_of(key), hint=exc.hint))
         except ValueError as exc:
             problems.append(Problem(f"config '{key}' is {value!r}, {exc}", place_of(key)))
     return ModelConfig(**values), tuple(problems)
@@ -113,6 +117,7 @@ def table_properties(config: ModelConfig) -> dict[str, str]:
         "fsbuild.event_time": config.event_time or "",
         "fsbuild.known_time": config.known_time or "",
         "fsbuild.ttl": config.ttl or "",
+        "fsbuild.tie_break": ",".join(config.tie_break),
         "fsbuild.owner": config.owner or "",
     }
     return {key: value for key, value in written.items() if value}
@@ -127,6 +132,8 @@ def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anyt
             parse_moment(parsed)
         except ValueError:
             raise ValueError("not a date or a time such as 2013-01-31 or 2013-01-31 06:00") from None
+    if key == "ttl":
+        parse_duration(parsed)
     if key == "lookback" and parsed < 0:
         raise ValueError("less than 0")
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
@@ -146,6 +153,8 @@ def _coerce(value: Any, kind: Any) -> Any:  # noqa: ANN401 - YAML holds anything
             hint = suggest(str(value), get_args(kind))
             raise ValueError(f"not one of {', '.join(get_args(kind))}" + (f"; {hint}" if hint else ""))
         return value
+    if origin is tuple and get_args(kind)[0] is FeatureReference:
+        return parse_features(value)
     if origin is tuple:
         return tuple(dict.fromkeys(_words(value)))
     if origin is Mapping:

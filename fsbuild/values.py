@@ -25,6 +25,9 @@ Strategy = Literal["auto", "merge", "append", "delete+insert", "insert_overwrite
 BatchSize = Literal["hour", "day", "month", "year"]
 Status = Literal["success", "unchanged", "warn", "error", "skipped", "pass", "fail"]
 
+# The materializations that keep rows in a Delta table.
+STORED = ("table", "incremental", "snapshot", "training_set")
+
 
 def quote(identifier: str) -> str:
     """Quote a SQL identifier."""
@@ -109,6 +112,7 @@ class Column:
     place: Place
     data_type: str | None = None
     description: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +137,68 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureReference:
+    """Features of one model, in one role: `'weather:temp'`, or a mapping that also says how they are joined.
+
+    Without `columns` all features of the model are meant. `keys` has the spine's column for those of the model's keys
+    that are called something else there. A column is given out as `prefix` and its name, or as `rename` says. `offset`
+    is how much older than the spine's time a row must be; with `is_exclusive` a row of just that time is too young.
+    """
+
+    model: str
+    columns: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = ""
+    rename: Mapping[str, str] = field(default_factory=dict)
+    offset: str | None = None
+    is_exclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EntityKey:
+    """A column that tells entities apart."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What features are about, such as a carrier: it is known by the values of its keys."""
+
+    name: str
+    keys: tuple[EntityKey, ...]
+    place: Place
+    description: str = ""
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureView:
+    """Features of several models that serve one purpose, under one name."""
+
+    name: str
+    features: tuple[FeatureReference, ...]
+    place: Place
+    description: str = ""
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """What a model's configuration says, all layers merged: project file, YAML beside the model, `config()`.
 
     The fields are the keys that a user may write; `config.py` parses them and the reference page lists them.
     """
 
-    materialized: Literal["table", "view", "ephemeral", "incremental", "snapshot"] = field(
+    materialized: Literal["table", "view", "ephemeral", "incremental", "snapshot", "training_set"] = field(
         default="view",
-        metadata={"doc": "how the result is kept: a Delta table, inlined SQL, increments, or a history (`snapshot`)"},
+        metadata={
+            "doc": "how the result is kept: a Delta table, inlined SQL, increments, a history (`snapshot`), "
+            "or a table with features joined to it (`training_set`)"
+        },
     )
     incremental_strategy: Strategy | None = field(
         default=None,
@@ -237,6 +294,16 @@ class ModelConfig:
     event_time: str | None = field(default=None, metadata={"doc": "the column that says when a row was true"})
     known_time: str | None = field(default=None, metadata={"doc": "the column that says when a row became known"})
     ttl: str | None = field(default=None, metadata={"doc": "how long a value stays usable, such as `30 days`"})
+    tie_break: tuple[str, ...] = field(
+        default=(), metadata={"doc": "columns whose greatest values win among rows of one event time and known time"}
+    )
+    features: tuple[FeatureReference, ...] = field(
+        default=(), metadata={"doc": "training sets: the features that are joined to the rows of the model's SQL"}
+    )
+    known_at: str | None = field(
+        default=None,
+        metadata={"doc": "training sets: the column with the cut-off of knowledge, where it is not `event_time`"},
+    )
     column_types: Mapping[str, str] = field(default_factory=dict, metadata={"doc": "seeds: SQL types by column"})
     delimiter: str = field(default=",", metadata={"doc": "seeds: what separates the fields"})
 
@@ -346,6 +413,8 @@ class Project:
     seeds: tuple[Seed, ...]
     sources: tuple[Source, ...]
     macros: tuple[SourceFile, ...]
+    entities: tuple[Entity, ...] = ()
+    feature_views: tuple[FeatureView, ...] = ()
     checks_gate_run: bool = True
     # The folders below the root that its nodes were read from.
     folders: tuple[str, ...] = ()
@@ -377,12 +446,75 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class PointInTime:
+    """A point-in-time join that a model asks for, before the columns of what it joins are known.
+
+    `spine` is SQL that can stand behind FROM, None where there is none: then `as_of` is the moment whose values of all
+    entities are wanted, or `start` and `end` bound the event times of the values.
+    """
+
+    features: tuple[FeatureReference, ...]
+    spine: str | None = None
+    at: str | None = None
+    known_at: str | None = None
+    as_of: str | None = None
+    start: str | None = None
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAggregate:
+    """One column of a window join: a function of the events in the `window` before the spine's time, or in all."""
+
+    name: str
+    function: str
+    column: str | None = None
+    window: str | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowJoin:
+    """Aggregates over the events before each moment of a spine, before the columns of either are known.
+
+    `keys` has the spine's column for each key of the events.
+    """
+
+    spine: str
+    at: str
+    events: str
+    keys: Mapping[str, str]
+    event_time: str
+    aggregates: tuple[WindowAggregate, ...]
+    known_time: str | None = None
+    known_at: str | None = None
+    tie_break: tuple[str, ...] = ()
+
+
+Join = PointInTime | WindowJoin
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What a join of features became: SQL in parentheses, and another way to the same rows that needs less memory.
+
+    That way is to keep the results of `stages`, one after the other, under their names, and then to read `staged`.
+    """
+
+    inline: str
+    stages: tuple[tuple[Relation, str], ...]
+    staged: str
+
+
+@dataclass(frozen=True, slots=True)
 class RenderedModel:
     """A model whose template has been evaluated.
 
     `sql` is the query of a full refresh; `incremental_sql` differs from None where `is_incremental()` was asked.
     `depends_on` names the nodes that it reads, by unique id, in the order of their first mention; `pins` are those of
-    them that are read as they were.
+    them that are read as they were. `joins` has the joins of features that the SQL asks for, by the text that stands
+    for each in it, and `training` is the one whose spine the SQL as a whole is; compiling writes SQL for them, which
+    `expansions` lists.
     `batched` has those of which a batch reads its own stretch of time, with the column that says when a row was true.
     """
 
@@ -394,6 +526,9 @@ class RenderedModel:
     depends_on: tuple[str, ...]
     pins: tuple[Pin, ...] = ()
     batched: Mapping[str, str] = field(default_factory=dict)
+    joins: Mapping[str, Join] = field(default_factory=dict)
+    training: PointInTime | None = None
+    expansions: tuple[Expansion, ...] = ()
 
     @property
     def unique_id(self) -> str:

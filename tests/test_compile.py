@@ -54,7 +54,9 @@ def compile_sql(
         None if increment is None else rendered_sql(increment),
         ("t",),
     )
-    (compiled,) = compile_models([rendered], [T], Binder(Path(), {}), lambda _: "compiled/m.sql")
+    (compiled,) = compile_models(
+        [rendered], [T], Binder(Path(), {}), lambda _: "compiled/m.sql", lambda model, _: model
+    )
     return compiled
 
 

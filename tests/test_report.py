@@ -251,7 +251,7 @@ def test_lines_of_many_threads_stay_whole(log_format: Literal["text", "json"]) -
         lines = [line for line in lines if json.loads(line)["event"] == "node_finished"]
         assert sorted(json.loads(line)["index"] for line in lines) == list(range(1, 401))
     else:
-        assert all(re.fullmatch(r"\[[ \d]{3}/400\] OK     seed         node_\d+ +1 row    0\.02s", x) for x in lines)
+        assert all(re.fullmatch(r"\[[ \d]{3}/400\] OK     seed          node_\d+ +1 row    0\.02s", x) for x in lines)
     assert len(lines) == 400
 
 

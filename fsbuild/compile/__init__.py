@@ -8,7 +8,7 @@ canonical form and its column lineage. All problems of all models are collected 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fsbuild.compile.batched import batch_problems
@@ -27,14 +27,21 @@ from fsbuild.compile.text import (
 )
 from fsbuild.errors import BindError, CompileError, Place, Problem
 from fsbuild.lineage import Input, trace_lineage
-from fsbuild.values import BoundColumn, ColumnType, CompiledModel, Relation, RenderedModel, RenderedSql, Snapshot
+from fsbuild.values import (
+    STORED,
+    BoundColumn,
+    ColumnType,
+    CompiledModel,
+    Relation,
+    RenderedModel,
+    RenderedSql,
+    Snapshot,
+)
 
 if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
 __all__ = ["Binder", "KnownRelation", "compile_models", "compile_seed"]
-
-_TABLES = ("table", "incremental", "snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +65,12 @@ def compile_models(
     known: Iterable[KnownRelation],
     binder: Binder,
     compiled_path: Callable[[RenderedModel], str],
+    expand: Callable[[RenderedModel, Mapping[str, Sequence[ColumnType]]], RenderedModel],
 ) -> tuple[CompiledModel, ...]:
     """Compile models that are given in an order in which parents come first.
 
-    `compiled_path` tells where the SQL will be written, for messages.
+    `compiled_path` tells where the SQL will be written, for messages; `expand` writes the joins of features that a
+    model asks for, given the columns of its parents by unique id.
 
     Raises:
         CompileError: the SQL of models is wrong; all problems at once.
@@ -80,11 +89,13 @@ def compile_models(
     for model in models:
         if any(parent not in inputs for parent in model.depends_on):
             continue  # a parent has problems of its own, and no columns to check this model against
-        bound = _bind_model(_Judge(binder, names, compiled_path(model), problems), model)
+        parents = [inputs[parent] for parent in model.depends_on]
+        judge = _Judge(binder, names, compiled_path(model), problems)
+        expanded = _expand(judge, model, {one.unique_id: one.columns for one in parents}, expand)
+        bound = _bind_model(judge, expanded) if expanded is not None else None
         if bound is None:
             continue
         _declare(bound, binder)
-        parents = [inputs[parent] for parent in model.depends_on]
         problems.extend(batch_problems(model, bound.columns, {one.unique_id: one.columns for one in parents}))
         inputs[model.unique_id] = Input(model.unique_id, model.relation, bound.columns)
         if not problems:
@@ -136,6 +147,29 @@ class _Judge:
         return None if refused else bind_sql(sql, model, self.binder, self.compiled, self.problems)
 
 
+def _expand(
+    judge: _Judge,
+    model: RenderedModel,
+    columns: Mapping[str, Sequence[ColumnType]],
+    expand: Callable[[RenderedModel, Mapping[str, Sequence[ColumnType]]], RenderedModel],
+) -> RenderedModel | None:
+    """Write the joins that a model asks for; None where that has problems."""
+    if model.training is not None and not model.joins:
+        # Mistakes in the spine are told at their places in what the analyst wrote.
+        tokens = tokenize(model.sql.text)
+        if judge.bind(model.sql, model, tokens) is None:
+            return None
+        text = strip(model.sql.text, tokens)
+        blank = model.sql.text[: len(model.sql.text) - len(model.sql.text.lstrip("\n"))].count("\n")
+        lines = model.sql.lines[blank : blank + text.count("\n") + 1]
+        model = replace(model, sql=RenderedSql(text, lines))
+    try:
+        return expand(model, columns)
+    except CompileError as exc:
+        judge.problems.extend(exc.problems)
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Bound:
     """A model whose columns are known; `columns` have the types in which they are kept."""
@@ -150,7 +184,7 @@ class _Bound:
     @property
     def is_table(self) -> bool:
         """Whether the result is stored."""
-        return self.model.config.materialized in _TABLES
+        return self.model.config.materialized in STORED
 
 
 def _bind_model(judge: _Judge, model: RenderedModel) -> _Bound | None:
@@ -159,7 +193,7 @@ def _bind_model(judge: _Judge, model: RenderedModel) -> _Bound | None:
     full = judge.bind(model.sql, model, tokens)
     if full is None:
         return None
-    is_table = model.config.materialized in _TABLES
+    is_table = model.config.materialized in STORED
     if not is_table and _has_duplicates(full):
         # The engine numbers the second of two columns of one name where the query is read: id, id_1.
         full = binder.columns_of(f"SELECT * FROM (\n{strip(model.sql.text, tokens)}\n)")

@@ -18,6 +18,7 @@ from fsbuild.config import table_properties
 from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings, in_columns
+from fsbuild.execute.joins import kept_steps
 from fsbuild.execute.keys import refuse_bad_keys, refuse_keys_of_others
 from fsbuild.execute.microbatch import BatchLoad, find_batches
 from fsbuild.execute.snapshots import (
@@ -46,6 +47,7 @@ from fsbuild.values import (
     ColumnType,
     Commit,
     CompiledModel,
+    Expansion,
     Maintenance,
     NodeResult,
     Overwrite,
@@ -218,6 +220,7 @@ class Execution:
             event_time=config.event_time,
             has_new_checks=step.has_new_checks,
             is_compacted=config.auto_compact,
+            joins=model.rendered.expansions,
         )
         if model.snapshot is not None:
             return self._publish_snapshot(model, model.snapshot, load, node)
@@ -319,7 +322,11 @@ class Execution:
         """Compute, stage, check and commit a table."""
         warehouse, unique_id = self.tools.warehouse, load.unique_id
         staged = staged_relation(unique_id)
-        count = load.batch.stage(staged) if load.batch else warehouse.keep(staged, load.sql)
+        if load.batch:
+            count = load.batch.stage(staged)
+        else:
+            with kept_steps(load.joins, load.sql, warehouse) as sql:
+                count = warehouse.keep(staged, sql)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
         if load.key:
             refuse_bad_keys(warehouse.rows, str(staged), load.key)
@@ -451,6 +458,7 @@ class _Load:
     batch: BatchLoad | None = None
     is_rewrite: bool = False
     is_compacted: bool = False
+    joins: Sequence[Expansion] = ()
 
 
 def _columns_json(columns: Sequence[ColumnType]) -> str:

@@ -55,6 +55,8 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         seeds=nodes.seeds,
         sources=nodes.sources,
         macros=nodes.macros,
+        entities=nodes.entities,
+        feature_views=nodes.feature_views,
         checks_gate_run=_checks_gate_run(section),
         folders=tuple(
             dict.fromkeys(folder for key, default in PATH_KEYS.items() for folder in section.get(key, default))

@@ -1,7 +1,7 @@
 """The files below a project's folders in, models, snapshots, seeds, sources and macros out.
 
 A `.sql` file is a model or a snapshot, a `.csv` file is a seed, and the YAML beside them describes all of these and
-declares sources.
+declares sources, entities and feature views.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from fsbuild.config import folder_mistake
 from fsbuild.errors import FsbuildError, Place, Problem, suggest
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section, parse_yaml
+from fsbuild.load.features import read_entities, read_feature_views
 from fsbuild.load.layers import check_folder_configs, config_layers
 from fsbuild.load.reading import Reading, columns_and_checks
 from fsbuild.load.seeds import read_seed
 from fsbuild.load.snapshots import read_snapshots
 from fsbuild.load.sources import read_sources
-from fsbuild.values import Model, Seed, Source, SourceFile
+from fsbuild.values import Entity, FeatureView, Model, Seed, Source, SourceFile
 
-_YAML_KEYS = frozenset({"version", "models", "seeds", "snapshots", "sources", "macros", "exposures"})
+_YAML_KEYS = frozenset(
+    {"version", "models", "seeds", "snapshots", "sources", "macros", "exposures", "entities", "feature_views"}
+)
 _YAML_NOT_YET = frozenset(
     {"unit_tests", "data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"}
-    | {"entities", "feature_views"}
 )
 _NODE_KEYS = frozenset({"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"})
 _NODE_NOT_YET = frozenset({"versions", "latest_version", "constraints", "contract", "unit_tests"})
@@ -39,6 +41,8 @@ class Nodes:
     seeds: tuple[Seed, ...]
     sources: tuple[Source, ...]
     macros: tuple[SourceFile, ...]
+    entities: tuple[Entity, ...]
+    feature_views: tuple[FeatureView, ...]
 
 
 def read_nodes(reading: Reading) -> Nodes:
@@ -99,6 +103,8 @@ def read_nodes(reading: Reading) -> Nodes:
         seeds=tuple(seed for seed in seeds if seed.config.enabled),
         sources=tuple(read_sources(reading, sources, names)),
         macros=tuple(macros),
+        entities=tuple(read_entities(documents, reading.problems)),
+        feature_views=tuple(read_feature_views(documents, names.nodes, reading.problems)),
     )
 
 

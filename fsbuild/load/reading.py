@@ -69,7 +69,8 @@ def columns_and_checks(
             continue
         data_type = item.get("data_type")
         description = str(item.get("description") or "").strip()
-        columns.append(Column(name, item.place_of("name"), str(data_type) if data_type else None, description))
+        written_type = str(data_type) if data_type else None
+        columns.append(Column(name, item.place_of("name"), written_type, description, str(item.get("unit") or "")))
         checks.extend(parse_checks(item, name, names, reading.problems))
     return tuple(columns), tuple(checks)
 

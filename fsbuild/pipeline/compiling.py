@@ -13,6 +13,7 @@ from fsbuild.values import ColumnType, CompiledModel, Model, Project, Seed, Sour
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
     from fsbuild.engine import Binder
+    from fsbuild.features import Declared, Expander
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,13 @@ def compile_draft(draft: Draft) -> Compiled:
     known = {one.unique_id: one for one in _known_relations(draft, binder, problems)}
     parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]
     try:
-        compiled = compile_models(parents_first, known.values(), binder, lambda model: compiled_path(project, model))
+        compiled = compile_models(
+            parents_first,
+            known.values(),
+            binder,
+            lambda model: compiled_path(project, model),
+            _expander(draft, binder).expand,
+        )
     except CompileError as exc:
         raise CompileError(in_order([*problems, *exc.problems])) from exc
     models = {model.unique_id: model for model in compiled}
@@ -51,10 +58,44 @@ def compile_draft(draft: Draft) -> Compiled:
         if node.checks and node.unique_id in columns:
             problems.extend(problems_of(node.checks, columns[node.unique_id]))
     problems.extend(_column_problems(project, columns))
+    problems.extend(_feature_problems(draft, columns))
     problems.extend(_reference_problems(draft))
     if problems:
         raise CompileError(in_order(problems))
     return Compiled(draft, models, known)
+
+
+def _expander(draft: Draft, binder: Binder) -> Expander:
+    """What writes the joins of features."""
+    from fsbuild.features import Expander
+
+    entities = {entity.name: entity for entity in draft.project.entities}
+    return Expander(
+        {one.name: one for one in _declared(draft)},
+        entities,
+        lambda sql: [ColumnType(column.name, column.type) for column in binder.columns_of(sql)],
+    )
+
+
+def _declared(draft: Draft) -> Iterator[Declared]:
+    """What models and seeds say of their features."""
+    from fsbuild.features import Declared
+
+    for model in draft.models.values():
+        place = model.model.place
+        yield Declared(model.unique_id, model.model.name, model.relation, model.config, place)
+    for seed in draft.project.seeds:
+        yield Declared(seed.unique_id, seed.name, seed.relation, seed.config, Place(seed.path))
+
+
+def _feature_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]]) -> Iterator[Problem]:
+    """What is wrong with the keys and times that feature models declare, whoever asks for them."""
+    from fsbuild.features import read_feature_table
+
+    entities = {entity.name: entity for entity in draft.project.entities}
+    for one in _declared(draft):
+        if one.config.entity and one.unique_id in columns:
+            yield from read_feature_table(one, columns[one.unique_id], entities)[1]
 
 
 def _known_relations(draft: Draft, binder: Binder, problems: list[Problem]) -> Iterator[KnownRelation]:

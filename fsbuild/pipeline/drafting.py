@@ -68,11 +68,10 @@ def compiled_path(project: Project, model: RenderedModel) -> str:
     return f"{project.target_path}/compiled/{project.name}/{path}"
 
 
-def write_compiled(draft: Draft, names: Iterable[str]) -> None:
+def write_compiled(project: Project, models: Iterable[RenderedModel]) -> None:
     """Write the SQL of models below the target folder; what has not changed is left alone."""
-    for name in names:
-        model = draft.models[name]
-        file = draft.project.root / compiled_path(draft.project, model)
+    for model in models:
+        file = project.root / compiled_path(project, model)
         with contextlib.suppress(OSError):
             if file.read_text(encoding="utf-8") == model.sql.text:
                 continue

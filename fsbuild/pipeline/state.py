@@ -12,7 +12,7 @@ from fsbuild.appended import FILES, FileStates, added_files
 from fsbuild.errors import FsbuildError, NoChangesError, Problem, StoreError
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft, sources_in_use
-from fsbuild.values import Project, Source, TableState
+from fsbuild.values import STORED, Project, Source, TableState
 
 if TYPE_CHECKING:
     from fsbuild.store import Lake
@@ -49,9 +49,7 @@ def read_lake(draft: Draft) -> LakeState:
     project, lake = draft.project, open_lake(draft.project)
     tables = {seed.unique_id: lake.uri(seed.relation) for seed in project.seeds}
     tables |= {
-        name: lake.uri(model.relation)
-        for name, model in draft.models.items()
-        if model.config.materialized in ("table", "incremental", "snapshot")
+        name: lake.uri(model.relation) for name, model in draft.models.items() if model.config.materialized in STORED
     }
     sources = sources_in_use(draft)
     tables |= {s.unique_id: s.location for s in sources if s.kind == "delta" and s.version is None}

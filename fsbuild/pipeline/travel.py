@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fsbuild.errors import FsbuildError, Problem, UsageError, suggest
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.running import shown_name
-from fsbuild.values import Relation
+from fsbuild.values import STORED, Relation
 
 if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
@@ -36,7 +36,7 @@ def find_node(draft: Draft, name: str) -> str:
 
 def has_table(draft: Draft, unique_id: str) -> bool:
     """Whether a node is one that fsbuild writes a table of."""
-    return draft.graph.nodes[unique_id].materialized in ("table", "incremental", "snapshot", "seed")
+    return draft.graph.nodes[unique_id].materialized in (*STORED, "seed")
 
 
 def find_table(draft: Draft, name: str, lacking: str) -> str:

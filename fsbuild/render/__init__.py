@@ -18,6 +18,7 @@ import jinja2
 from fsbuild.config import is_reserved, merge_layers, parse_config
 from fsbuild.errors import Place, Problem, RenderError, in_order
 from fsbuild.render.context import ModelContext, Names
+from fsbuild.render.joins import Joins
 from fsbuild.render.mistakes import syntax_problem, template_place, template_problem, with_excerpt
 from fsbuild.render.naming import DefaultNames, Naming
 from fsbuild.render.nodes import KnownNode, ProjectGraph, config_values, describe_node
@@ -88,7 +89,8 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
         seed.name: (seed.unique_id, seed.relation) for seed in project.seeds
     }
     provisional |= {m.name: (m.unique_id, Relation(project.target.schema, m.name)) for m in project.models}
-    names = Names(project.name, provisional, sources)
+    views = {view.name: view for view in project.feature_views}
+    names = Names(project.name, provisional, sources, feature_views=views)
     empty = ProjectGraph(project, ())
     parsed = [one for model in project.models if (one := _parse(model, rendering, names, empty)) is not None]
     enabled = [one for one in parsed if one.config.enabled]
@@ -99,7 +101,7 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
     times |= {seed.unique_id: seed.config.event_time for seed in project.seeds}
     times |= {one.model.unique_id: one.config.event_time for one in enabled}
     event_times = {name: column for name, column in times.items() if column is not None}
-    names = Names(project.name, final, sources, disabled, event_times)
+    names = Names(project.name, final, sources, disabled, event_times, views)
     known = [replace(one, relation=seed.relation) for one, seed in zip(seeds, project.seeds, strict=True)]
     graph = ProjectGraph(project, [*known, *(one.known for one in enabled)])
     rendered = [_finish(one, rendering, names, graph) for one in enabled]
@@ -139,6 +141,7 @@ def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGrap
     told = set(context.told_config)
     config, found = parse_config(raw, lambda key: _config_place(model, key) if key in told else model.place)
     problems.extend(found)
+    Joins(context).training_set(config)  # what it has features of is read, too
     known = KnownNode(model, config_values(config), provisional)
     relation = rendering.naming.relation_of(known, config)
     return _Parsed(model, template, raw, config, relation, tuple(context.depends_on), context.pins)
@@ -166,6 +169,7 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
         return None
     depends_on = dict.fromkeys([*one.depends_on, *context.depends_on])
     pins = {**one.pins, **context.pins}
+    joins = dict(context.joins)
     incremental = None
     if context.asked_incremental and one.config.materialized == "incremental":
         incremental, second = render(is_incremental=True)
@@ -173,8 +177,20 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
             return None
         depends_on |= second.depends_on
         pins |= second.pins
+        joins |= second.joins
+    training = Joins(context).training_set(one.config)
+    depends_on |= context.depends_on
     return RenderedModel(
-        one.model, one.config, one.relation, sql, incremental, tuple(depends_on), tuple(pins.values()), context.batched
+        one.model,
+        one.config,
+        one.relation,
+        sql,
+        incremental,
+        tuple(depends_on),
+        tuple(pins.values()),
+        context.batched,
+        joins,
+        training,
     )
 
 

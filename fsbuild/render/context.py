@@ -24,7 +24,7 @@ import yaml
 from fsbuild.errors import suggest
 from fsbuild.render.nodes import ProjectGraph
 from fsbuild.render.relations import DATABASE, TemplateRelation
-from fsbuild.values import Pin, Relation, Target
+from fsbuild.values import FeatureView, Join, Pin, Relation, Target
 
 # The version of dbt whose names and meanings templates find here.
 DBT_VERSION = "1.10.0"
@@ -58,6 +58,7 @@ class Names:
     disabled: frozenset[str] = frozenset()
     # The column that says when a row was true, by unique id, of nodes that have one.
     event_times: Mapping[str, str] = field(default_factory=dict)
+    feature_views: Mapping[str, FeatureView] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -79,6 +80,8 @@ class ModelContext:
     is_batched: bool = False
     batched: dict[str, str] = field(default_factory=dict)
     asked_incremental: bool = False
+    # The joins of features that it asks for, by the names that stand for them.
+    joins: dict[str, Join] = field(default_factory=dict)
     # Called with each problem that need not stop the rendering, so that one reading finds them all.
     note: Callable[[str, str | None], None] = lambda _message, _hint: None
 

@@ -24,6 +24,7 @@ from fsbuild.render.context import (
     template_names,
     variables_function,
 )
+from fsbuild.render.joins import Joins
 from fsbuild.render.mistakes import syntax_problem
 from fsbuild.render.source_lines import SourceLines
 from fsbuild.values import Moment, Project, quote
@@ -83,7 +84,9 @@ class Templates:
 
     def names_for(self, text: str, context: ModelContext) -> dict[str, object]:
         """All names that a template sees; macros only where the text names one, since binding them takes time."""
-        names = {**self.constants, **template_names(context)}
+        joins = Joins(context)
+        asked = {"point_in_time": joins.point_in_time, "window_features": joins.window_features}
+        names = {**self.constants, **template_names(context), **asked}
         if self.uses_macro is None or not self.uses_macro.search(text):
             return names
         return self.bind_macros(names)

@@ -37,7 +37,7 @@ _COUNTED: Mapping[Status, str] = {
 }
 _FAILED: frozenset[Status] = frozenset({"error", "fail"})
 _COMMANDS_OF_CHECKS = frozenset({"build", "test"})
-_WORD_WIDTH, _KIND_WIDTH, _AMOUNT_WIDTH, _ELAPSED_WIDTH = 5, 11, 14, 6
+_WORD_WIDTH, _KIND_WIDTH, _AMOUNT_WIDTH, _ELAPSED_WIDTH = 5, 12, 14, 6
 _NAME_WIDTH = 28  # at least; it grows with the longest name so far
 _LINES_IN_SIGHT = 20
 _MINUTE_S, _HOUR_S = 60, 3600

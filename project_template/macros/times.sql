@@ -16,8 +16,3 @@
         range between interval {{ days }} days preceding and current row
     )
 {%- endmacro %}
-
-{# A feature's value while it is fresh: what is older than its ttl is as good as unknown. #}
-{% macro while_fresh(value, since, ttl, at='flights.scheduled_at') -%}
-    case when {{ since }} >= {{ at }} - interval '{{ ttl }}' then {{ value }} end
-{%- endmacro %}
