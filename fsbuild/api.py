@@ -16,16 +16,18 @@ import logging
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fsbuild.batches import Span
 from fsbuild.batches import parse_moment as parse_event_time
-from fsbuild.errors import FsbuildError, Place, Problem, UsageError
+from fsbuild.errors import FsbuildError, Problem, UsageError, suggest
 from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
+    Added,
     Agenda,
     Compiled,
     Draft,
@@ -33,17 +35,24 @@ from fsbuild.pipeline import (
     RunOptions,
     bound_versions,
     compile_draft,
+    content_of,
     draft_project,
     find_node,
     find_table,
+    find_training_set,
+    followed,
+    given_source,
+    inline_model,
     open_lake,
     optimize_tables,
     parse_moment,
     pin_inputs,
     plan_run,
+    prepare_retrieval,
     read_lake,
     read_last_run,
     readable_place,
+    recipe_of,
     relation_of,
     remember_run,
     restore_tables,
@@ -56,11 +65,13 @@ from fsbuild.pipeline import (
     work_on,
     write_compiled,
 )
+from fsbuild.pipeline.retrieving import GIVEN
 from fsbuild.pipeline.unchanged import Question, Watch, is_idle, recall, replay
-from fsbuild.values import Event, GraphNode, Model, Moment, Plan, Relation, ResourceType, RunResult, Seed, Source
+from fsbuild.values import Event, GraphNode, Moment, Plan, Relation, ResourceType, RunResult, Seed, Source, literal
 from fsbuild.version import __version__
 
 if TYPE_CHECKING:
+    from fsbuild.datasets import Dataset
     from fsbuild.difference import Difference
     from fsbuild.engine import Warehouse
     from fsbuild.execute import Execution
@@ -78,6 +89,22 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A version of a training set that was made again; `content` and `published` are hashes of its rows."""
+
+    name: str
+    version: int
+    rows: int
+    content: str
+    published: str
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the rows are the published ones."""
+        return self.content == self.published
 
 
 def _ignore(_event: Event) -> None:
@@ -450,6 +477,109 @@ class Project:
                 removed.append(name)
         return tuple(removed)
 
+    # --- features ----------------------------------------------------------------------------------------------------
+
+    def training_set(
+        self,
+        spine: object,
+        features: Sequence[object] | str,
+        *,
+        event_time: str,
+        known_time: str | None = None,
+        as_of: str | dt.datetime | None = None,
+    ) -> Dataset:
+        """What was known of the entities of a spine at its times; nothing is computed before rows are asked for.
+
+        The spine has the keys of the entities, the column `event_time` with the moment of each row, and anything else,
+        such as labels: a pandas or Polars frame, an Arrow table, a DuckDB relation, or SQL in which `ref()` works. What
+        counts as known at `event_time` is told by the column `known_time` where that is another moment. `features` are
+        written as in a model. The tables are read as they are now, or as they were at the moment `as_of`.
+
+        Raises:
+            FsbuildError: the spine lacks a key, there is no such feature, types do not fit, or no table at `as_of`.
+        """
+        config = {"features": features, "event_time": event_time, "known_at": known_time}
+        if isinstance(spine, str):
+            return self._retrieve("training set", spine, config, as_of)
+        return self._retrieve("training set", f"select * from {{{{ source{GIVEN} }}}}", config, as_of, spine)
+
+    def batch(self, model: str, start: str | dt.date, end: str | dt.date) -> Dataset:
+        """All values of a feature model with an event time in `[start, end)`, as they are known now."""
+        join = f"point_in_time(features=['{model}'], start='{start}', end='{end}')"
+        return self._retrieve(f"{model} from {start} to {end}", f"select * from {{{{ {join} }}}}")
+
+    def features_as_of(self, features: Sequence[object] | str, as_of: str | dt.date) -> Dataset:
+        """What was known of all entities at a moment, of tables as they are now."""
+        join = f"point_in_time(features={features!r}, as_of='{as_of}')"
+        return self._retrieve(f"features as of {as_of}", f"select * from {{{{ {join} }}}}")
+
+    def rebuild_training_set(
+        self, name: str, *, version: int | None = None, output: str | Path | None = None
+    ) -> Rebuilt:
+        """Make a version of a training set again from what it was made from, and compare; the latest by default.
+
+        Nothing is published; with `output` the rows are written to a file.
+
+        Raises:
+            FsbuildError: there is no such version, or what it was made from is gone.
+        """
+        from fsbuild.exports import write_rows
+
+        draft = self._draft("training-set")
+        lake = open_lake(draft.project)
+        number, recipe = recipe_of(draft, lake, find_training_set(draft, name), version)
+        moment = dt.datetime.fromisoformat(recipe.now)
+        with self._warehouse(draft, moment) as warehouse, followed(draft, lake, recipe, warehouse) as rows:
+            if output is not None:
+                write_rows(warehouse, f"SELECT * FROM {rows}", Path(output))
+            return Rebuilt(name, number, recipe.rows, content_of(warehouse, rows), recipe.content)
+
+    def export_training_set(
+        self, name: str, output: str | Path, *, version: int | None = None, split: str | None = None
+    ) -> int:
+        """Write the rows of a training set, or of one of its splits, to a file; return how many there are."""
+        from fsbuild.exports import write_rows
+
+        draft = self._draft("training-set")
+        lake, unique_id = open_lake(draft.project), find_training_set(draft, name)
+        splits = [key for key in draft.models[unique_id].config.splits if key != "by"]
+        if split is not None and split not in splits:
+            hint = suggest(split, splits) or f"it has: {', '.join(splits) or 'none'}"
+            raise UsageError(Problem(f"'{name}' has no split '{split}'", hint=hint))
+        recipe_of(draft, lake, unique_id, version)
+        uri = lake.uri(relation_of(draft, unique_id))
+        at = version_of(lake, uri, dt.datetime.now(dt.UTC) if version is None else version)
+        where = "" if split is None else f" WHERE split = {literal(split)}"
+        with self._warehouse(draft) as warehouse, bound_versions(warehouse, lake, uri, [at]) as (relation,):
+            return write_rows(warehouse, f"SELECT * FROM {relation}{where}", Path(output))
+
+    def _retrieve(
+        self,
+        title: str,
+        sql: str,
+        config: Mapping[str, object] | None = None,
+        as_of: str | dt.datetime | None = None,
+        spine: object = None,
+    ) -> Dataset:
+        """Prepare a query that is no model; `config` makes it a training set."""
+        from fsbuild.datasets import Dataset
+
+        with ExitStack() as held:
+            settings = {"materialized": "training_set", **config} if config is not None else {}
+            model, given = inline_model(_INLINE, sql, settings), None
+            if spine is not None:
+                from fsbuild.engine.frames import write_frame
+
+                file = Path(held.enter_context(TemporaryDirectory(prefix="fsbuild"))) / "spine.parquet"
+                write_frame(spine, file)
+                given = given_source(self._draft_files().name, file)
+            draft = draft_project(self.root, self._overrides, self._moment, Added(model, given), {"WHICH": "show"})
+            # What the caller brings along has no other versions.
+            left = frozenset({given.unique_id} if given is not None else ())
+            options = RunOptions(as_of=_moment_of(as_of), repeated=left)
+            retrieval = prepare_retrieval(draft, model.unique_id, options, self._moment)
+            return Dataset(title, retrieval, lambda: self._warehouse(draft), held.pop_all())
+
     # --- keeping tables ----------------------------------------------------------------------------------------------
 
     def restore(
@@ -515,21 +645,19 @@ class Project:
         return load_project(self.root, self._overrides, evaluate_text)
 
     def _draft(self, command: str, options: RunOptions | None = None, inline: str | None = None) -> Draft:
-        extra = None
-        if inline is not None:
-            extra = Model(f"model.{_INLINE}", _INLINE, _INLINE, inline, {}, Place(_INLINE))
+        added = Added(inline_model(_INLINE, inline, {})) if inline is not None else None
         options = options or RunOptions()
         flags = {"WHICH": command, "FULL_REFRESH": options.full_refresh, "FAIL_FAST": options.fail_fast}
-        return draft_project(self.root, self._overrides, self._moment, extra, flags)
+        return draft_project(self.root, self._overrides, self._moment, added, flags)
 
     @contextmanager
-    def _warehouse(self, draft: Draft) -> Iterator[Warehouse]:
+    def _warehouse(self, draft: Draft, now: dt.datetime | None = None) -> Iterator[Warehouse]:
         from fsbuild.engine import Warehouse
 
         scratch = self.root / draft.project.target_path / "scratch"
         settings = {"temp_directory": str(scratch), **draft.project.target.settings}
         places = (draft.project.target.lake, *(source.location for source in draft.project.sources))
-        warehouse = Warehouse(self.root, settings, self._moment.started_at, places)
+        warehouse = Warehouse(self.root, settings, now or self._moment.started_at, places)
         try:
             yield warehouse
         finally:

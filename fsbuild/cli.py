@@ -655,6 +655,53 @@ def vacuum(common: Common, selection: Selection, retention_hours: int | None, *,
     return 0
 
 
+@cli.group("training-set", context_settings=_CONTEXT)
+def training_set() -> None:
+    """Make a training set again as it was, or write it to a file."""
+
+
+@training_set.command("rebuild")
+@click.argument("name")
+@click.option("--version", type=click.IntRange(min=0), help="The version of its table; by default the latest.")
+@click.option("--output", metavar="FILE", help="Write the rows to FILE: .parquet, .csv, .arrow or .tfrecord.")
+@common_options
+def rebuild(common: Common, name: str, version: int | None, output: str | None) -> int:
+    """Make the rows of NAME again from the versions that it was made from, and hold them against those published.
+
+    The commit of a training set remembers its SQL and the version of every table that it read, and vacuum leaves the
+    files of these versions alone. Nothing is published. Exits with 1 if the rows are others.
+
+    \b
+    Examples:
+      fsbuild training-set rebuild delay_training
+      fsbuild training-set rebuild delay_training --version 3 --output delays.parquet
+    """
+    found = common.project().rebuild_training_set(name, version=version, output=output)
+    if found.is_equal:
+        _say(f"'{name}' version {found.version}: the same {found.rows:,} rows, content {found.content}")
+        return 0
+    _say(f"'{name}' version {found.version}: other rows than published, content {found.content}, not {found.published}")
+    return 1
+
+
+@training_set.command("export")
+@click.argument("name")
+@click.option("--output", metavar="FILE", required=True, help="Where to: .parquet, .csv, .arrow or .tfrecord.")
+@click.option("--version", type=click.IntRange(min=0), help="The version of its table; by default the latest.")
+@click.option("--split", metavar="NAME", help="Only the rows of this split.")
+@common_options
+def export(common: Common, name: str, output: str, version: int | None, split: str | None) -> int:
+    """Write the published rows of NAME to a file.
+
+    \b
+    Examples:
+      fsbuild training-set export delay_training --output train.parquet --split train
+    """
+    count = common.project().export_training_set(name, output, version=version, split=split)
+    _say(f"Wrote {count:,} rows to {output}")
+    return 0
+
+
 @cli.command()
 @common_options
 def debug(common: Common) -> int:

@@ -304,6 +304,10 @@ class ModelConfig:
         default=None,
         metadata={"doc": "training sets: the column with the cut-off of knowledge, where it is not `event_time`"},
     )
+    splits: Mapping[str, object] = field(
+        default_factory=dict,
+        metadata={"doc": "training sets: `{by: key, train: 0.8, test: 0.2}`, or `by: time` and where each ends"},
+    )
     column_types: Mapping[str, str] = field(default_factory=dict, metadata={"doc": "seeds: SQL types by column"})
     delimiter: str = field(default=",", metadata={"doc": "seeds: what separates the fields"})
 

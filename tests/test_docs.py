@@ -25,6 +25,17 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "project_template/README.md", *DOCS.glob("*.md")])
 
 
+COMMANDS = {
+    **{name: command for name, command in cli.commands.items() if not isinstance(command, click.Group)},
+    **{
+        f"{name} {inner}": command
+        for name, group in cli.commands.items()
+        if isinstance(group, click.Group)
+        for inner, command in group.commands.items()
+    },
+}
+
+
 def _between(page: Path, name: str, generated: str) -> None:
     """Compare what stands between two markers with what the code says; write it where that is asked for."""
     begin, end = f"<!-- {name}: generated -->\n", f"<!-- /{name} -->"
@@ -39,15 +50,15 @@ def _between(page: Path, name: str, generated: str) -> None:
 
 def test_every_command_is_documented_by_its_own_help() -> None:
     parts = []
-    for name, command in sorted(cli.commands.items()):
+    for name, command in sorted(COMMANDS.items()):
         context = click.Context(command, info_name=f"fsbuild {name}", max_content_width=100)
         parts.append(f"### fsbuild {name}\n\n```\n{command.get_help(context)}\n```\n\n")
     _between(DOCS / "commands.md", "commands", "\n" + "".join(parts))
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_help_of_every_command_ends_with_examples_of_it(name: str) -> None:
-    context = click.Context(cli.commands[name], info_name=f"fsbuild {name}")
+    context = click.Context(COMMANDS[name], info_name=f"fsbuild {name}")
     before_options = context.get_help().partition("\n\nOptions:")[0]
     _, _, examples = before_options.partition("\n  Example")
     lines = examples.splitlines()[1:]

@@ -100,6 +100,7 @@ def compile_models(
         inputs[model.unique_id] = Input(model.unique_id, model.relation, bound.columns)
         if not problems:
             one_compiled = _read_model(bound, parents, binder.volatile_functions)
+            problems.extend(_chance_problems(one_compiled, binder))
             compiled.append(reads.with_maintenance(one_compiled, unproven))
     if problems or unproven:
         raise CompileError([*problems, *unproven])
@@ -226,6 +227,15 @@ def _condition_problems(model: RenderedModel, binder: Binder) -> Iterator[Proble
     except BindError as exc:
         hint = "write a condition on the model's columns, for example: deleted_when=\"status = 'gone'\""
         yield Problem(f"deleted_when: {exc.message.splitlines()[0]}", Place(model.model.path), hint=hint)
+
+
+def _chance_problems(model: CompiledModel, binder: Binder) -> Iterator[Problem]:
+    """Refuse a training set whose rows could not be made again."""
+    chance = [name for name in model.volatile if name in binder.random_functions]
+    if model.rendered.training is not None and chance:
+        hint = "take a hash of a key instead, such as hash(flight_id) % 10; the present is fixed and recorded"
+        message = f"a training set can be rebuilt, and {', '.join(chance)}() would give other rows then"
+        yield Problem(message, Place(model.rendered.model.path), hint=hint)
 
 
 def _declare(bound: _Bound, binder: Binder) -> None:

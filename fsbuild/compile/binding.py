@@ -28,6 +28,7 @@ class Binder(Protocol):
     """What compiling needs of the engine."""
 
     volatile_functions: frozenset[str]
+    random_functions: frozenset[str]
 
     def declare(self, relation: Relation, columns: Iterable[tuple[str, str]]) -> None:
         """Make an empty table."""

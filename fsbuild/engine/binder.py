@@ -22,6 +22,7 @@ class Binder:
     """An empty DuckDB that knows the columns of the project's relations."""
 
     volatile_functions = CLOCK_NAMES | RANDOM_NAMES
+    random_functions = RANDOM_NAMES
 
     def __init__(self, root: Path, settings: Mapping[str, object], sources: Iterable[Source] = ()) -> None:
         """Open an engine that can read the schemas of `sources`."""

@@ -90,7 +90,9 @@ def engine_errors() -> Iterator[None]:
     except duckdb.InterruptException as exc:
         raise EngineError(Problem("interrupted")) from exc
     except duckdb.Error as exc:
-        raise EngineError(Problem(_said(exc).get("exception_message", str(exc)))) from exc
+        message = _said(exc).get("exception_message", str(exc))
+        # What SQL says with error() is a sentence of its own.
+        raise EngineError(Problem(message.removeprefix("Invalid Input Error: "))) from exc
 
 
 def bind_error(exc: duckdb.Error) -> BindError:

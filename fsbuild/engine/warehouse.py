@@ -154,6 +154,19 @@ class Warehouse:
                         cursor.interrupt()
                     raise
 
+    def relation(self, sql: str) -> duckdb.DuckDBPyRelation:
+        """Give a query as a relation of DuckDB, to go on from."""
+        with engine_errors():
+            return self._cursor().sql(sql)
+
+    def copy(self, sql: str, file: Path, file_format: str) -> int:
+        """Write the rows of a query to a file, `parquet` or `csv`; return how many there are."""
+        with engine_errors():
+            (count,) = (
+                self._cursor().execute(f"COPY ({sql}) TO {literal(str(file))} (FORMAT {file_format})").fetchall()[0]
+            )
+        return int(count)
+
     def rows(self, sql: str) -> list[dict[str, object]]:
         """Compute a small result as a list of rows."""
         found: list[dict[str, object]] = self.table(sql).to_pylist()

@@ -51,7 +51,7 @@ class Bindings:
                 state = self.states.get(unique_id)
                 version = state.version if state else None
                 warehouse.bind_source(work.sources[unique_id], version, work.files.get(unique_id))
-            elif model is not None and _is_inlined(model):
+            elif model is not None and is_inlined(model):
                 for parent in model.rendered.depends_on:
                     self.bind(parent)
                 warehouse.bind_query(relation, model.select)
@@ -149,7 +149,7 @@ class Bindings:
             self.kept.difference_update(unread)
             # Views over these names are bound again too, should a check still refer to them.
             models = self.work.models
-            self.bound.difference_update(unread, (n for n in models if unread and _is_inlined(models[n])))
+            self.bound.difference_update(unread, (n for n in models if unread and is_inlined(models[n])))
         for name in unread:
             self.tools.warehouse.drop(staged_relation(name))
 
@@ -162,5 +162,6 @@ def in_columns(columns: Sequence[ColumnType], present: Collection[str]) -> str:
     )
 
 
-def _is_inlined(model: CompiledModel) -> bool:
+def is_inlined(model: CompiledModel) -> bool:
+    """Whether a model is a query in the queries of others, and has no table."""
     return model.rendered.config.materialized in ("view", "ephemeral")

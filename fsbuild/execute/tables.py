@@ -18,7 +18,7 @@ from fsbuild.config import table_properties
 from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings, in_columns
-from fsbuild.execute.joins import kept_steps
+from fsbuild.execute.joins import kept_stages, write_recipe
 from fsbuild.execute.keys import refuse_bad_keys, refuse_keys_of_others
 from fsbuild.execute.microbatch import BatchLoad, find_batches
 from fsbuild.execute.snapshots import (
@@ -42,6 +42,7 @@ from fsbuild.execute.strategies import (
     keys_of_staged,
 )
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
+from fsbuild.recipes import RECIPE, in_stages
 from fsbuild.values import (
     CheckResult,
     ColumnType,
@@ -322,11 +323,12 @@ class Execution:
         """Compute, stage, check and commit a table."""
         warehouse, unique_id = self.tools.warehouse, load.unique_id
         staged = staged_relation(unique_id)
+        query = in_stages(load.joins, load.sql)
         if load.batch:
             count = load.batch.stage(staged)
         else:
-            with kept_steps(load.joins, load.sql, warehouse) as sql:
-                count = warehouse.keep(staged, sql)
+            with kept_stages(query, warehouse):
+                count = warehouse.keep(staged, query.sql)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
         if load.key:
             refuse_bad_keys(warehouse.rows, str(staged), load.key)
@@ -354,6 +356,10 @@ class Execution:
         table_rows = TableRows(lambda: warehouse.stream(entry.sql), names, entry.count)
         commit = self._fenced(load.commit, entry.count, self._event_times(str(staged), load.event_time))
         commit = replace(commit, extra={**commit.extra, "columns": _columns_json(columns)})
+        model = self.work.models.get(unique_id)
+        if model is not None and model.rendered.training is not None:
+            recipe = write_recipe(model, query, str(staged), self.bindings)
+            commit = replace(commit, extra={**commit.extra, RECIPE: recipe.to_json()})
         relation = self.bindings.relation(unique_id)
         version = self.tools.lake.write(entry.write, relation, table_rows, commit)
         with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 from fsbuild.durations import parse_duration
 from fsbuild.errors import BindError, CompileError, Place, Problem, suggest
+from fsbuild.feature_requests import RequestError
 from fsbuild.features.point_in_time import ZONED, Lookup, Spine, write_point_in_time
+from fsbuild.features.splits import write_split
 from fsbuild.features.tables import TIMES, Declared, FeatureTable, comparable, is_zoned, read_feature_table
 from fsbuild.features.windows import Events, write_windows
 from fsbuild.values import (
@@ -58,10 +60,12 @@ class Expander:
         if model.training is not None:
             training = self._training_set(model, model.training, sql, columns, problems)
             if training is not None:
-                sql, found = _around(sql, training), (*found, training)
-        elif model.config.features:
-            message = "config 'features' is for training sets"
-            problems.append(Problem(message, place, hint="add materialized='training_set'"))
+                split = self._split(model, model.training, sql, problems)
+                sql, found = _around(sql, training, split), (*found, training)
+        for key in ("features", "splits", "known_at") if model.training is None else ():
+            if getattr(model.config, key):
+                message = f"config '{key}' is for training sets"
+                problems.append(Problem(message, place, hint="add materialized='training_set'"))
         if problems:
             raise CompileError(problems)
         return replace(model, sql=sql, incremental_sql=incremental, expansions=found)
@@ -85,6 +89,18 @@ class Expander:
             return None
         writing = _Writing(self, columns, place, problems, model.unique_id)
         return writing.point_in_time(replace(training, spine=f"(\n{sql.text}\n)"))
+
+    def _split(self, model: RenderedModel, training: PointInTime, sql: RenderedSql, problems: list[Problem]) -> str:
+        """SQL of the column that says which split a row is in, with a comma; empty where there are none."""
+        if not model.config.splits:
+            return ""
+        columns = self.columns_of(f"SELECT * FROM (\n{sql.text}\n)")
+        at = next(column for column in columns if column.name.lower() == str(training.at).lower())
+        try:
+            return f', {write_split(model.config.splits, columns, at)} AS "split"'
+        except RequestError as exc:
+            problems.append(Problem(exc.message, Place(model.model.path), hint=exc.hint))
+            return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +127,7 @@ class _Writing:
             role = (reference.model, tuple(sorted(reference.keys.items())), reference.offset, reference.is_exclusive)
             roles.setdefault(role, []).append(reference)
         found = [(table, references) for references in roles.values() if (table := self._table(references[0].model))]
-        if len(self.problems) > before:
+        if not found:
             return None
         if join.spine is not None:
             spine = self._spine(join.spine, str(join.at), join.known_at, "point_in_time()")
@@ -368,9 +384,9 @@ def _inner(text: str, expansions: Mapping[str, Expansion]) -> str:
     return text
 
 
-def _around(sql: RenderedSql, training: Expansion) -> RenderedSql:
-    """A training set's SQL inside of the join whose spine it is."""
+def _around(sql: RenderedSql, training: Expansion, split: str) -> RenderedSql:
+    """A training set's SQL inside of the join whose spine it is; `split` are further columns."""
     before, _, after = training.inline.partition(sql.text)
     first, last = sql.lines[0], sql.lines[-1]
     numbers = [first] * before.count("\n") + list(sql.lines) + [last] * after.count("\n")
-    return RenderedSql(f"SELECT * FROM {training.inline}", tuple(numbers))
+    return RenderedSql(f"SELECT *{split} FROM {training.inline}", tuple(numbers))

@@ -210,4 +210,5 @@ class _LookupSteps:
         parts = [literal(f"tie in the features of {lookup.name}: "), tied, literal(f" rows{least} differ at ")]
         for index, (name, value) in enumerate(told):
             parts += [literal(f"{', ' if index else ''}{name} = "), of_group.format(value)]
+        parts.append(literal(f"; say by tie_break in the config of {lookup.name} which of them counts"))
         return f"CASE WHEN {tied} IS NULL THEN true ELSE error(concat({', '.join(parts)})) END"

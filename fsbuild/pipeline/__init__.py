@@ -8,17 +8,19 @@
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
 Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
-restoring.py brings one back, upkeep.py keeps its files in order. last_run.py remembers how a run ended, unchanged.py
+restoring.py brings one back, upkeep.py keeps its files in order; training.py makes a training set again. retrieving.py
+prepares a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py
 that the next one would find nothing to do.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
 from fsbuild.pipeline.compiling import Compiled, compile_draft
-from fsbuild.pipeline.drafting import Draft, compiled_path, draft_project, write_compiled
+from fsbuild.pipeline.drafting import Added, Draft, compiled_path, draft_project, write_compiled
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.restoring import restore_tables
+from fsbuild.pipeline.retrieving import given_source, inline_model, prepare_retrieval
 from fsbuild.pipeline.running import (
     Agenda,
     RunOptions,
@@ -30,6 +32,7 @@ from fsbuild.pipeline.running import (
     work_on,
 )
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
+from fsbuild.pipeline.training import content_of, find_training_set, followed, recipe_of
 from fsbuild.pipeline.travel import (
     bound_versions,
     find_node,
@@ -44,6 +47,7 @@ from fsbuild.pipeline.travel import (
 from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
 
 __all__ = [
+    "Added",
     "Agenda",
     "Compiled",
     "Draft",
@@ -53,18 +57,25 @@ __all__ = [
     "bound_versions",
     "compile_draft",
     "compiled_path",
+    "content_of",
     "draft_project",
     "find_node",
     "find_table",
+    "find_training_set",
+    "followed",
+    "given_source",
     "has_table",
+    "inline_model",
     "open_lake",
     "optimize_tables",
     "parse_moment",
     "pin_inputs",
     "plan_run",
+    "prepare_retrieval",
     "read_lake",
     "read_last_run",
     "readable_place",
+    "recipe_of",
     "relation_of",
     "remember_run",
     "restore_tables",

@@ -26,14 +26,22 @@ class Draft:
     graph: Graph
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A model that has no file, and perhaps a source that it reads and the project does not know."""
+
+    model: Model
+    source: Source | None = None
+
+
 def draft_project(
     root: Path,
     overrides: Overrides,
     moment: Moment,
-    extra: Model | None = None,
+    added: Added | None = None,
     flags: Mapping[str, object] = MappingProxyType({}),
 ) -> Draft:
-    """Load and render a project and build its graph; `extra` is a model that has no file, `flags` are for templates.
+    """Load and render a project, with what a caller adds to it, and build its graph; `flags` are for templates.
 
     Raises:
         FsbuildError: of the first stage that finds problems, with all problems of that stage.
@@ -44,8 +52,9 @@ def draft_project(
     from fsbuild.render import evaluate_text, render_models
 
     project = load_project(root, overrides, evaluate_text)
-    if extra is not None:
-        project = replace(project, models=(*project.models, extra))
+    if added is not None:
+        sources = project.sources if added.source is None else (*project.sources, added.source)
+        project = replace(project, models=(*project.models, added.model), sources=sources)
 
     def default(name: str, schema: str | None, alias: str | None) -> Relation:
         return relation_of(name, schema, alias, project.target.schema)

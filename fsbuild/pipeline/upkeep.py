@@ -13,6 +13,7 @@ from fsbuild.errors import FsbuildError, Problem, StoreError
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.running import shown_name
 from fsbuild.pipeline.state import open_lake
+from fsbuild.pipeline.training import training_recipes
 from fsbuild.pipeline.travel import has_table, relation_of
 from fsbuild.values import ModelConfig
 
@@ -69,8 +70,8 @@ def vacuum_tables(
 ) -> Iterator[Unused]:
     """List the unused files of each chosen table, and delete them unless that is only a rehearsal.
 
-    A file stays that a version needs from which the rows that changed since a table below was computed are told, or one
-    that a model names.
+    A file stays that a version needs from which the rows that changed since a table below was computed are told, one
+    that a model names, or one that a training set was made from.
 
     Raises:
         StoreError: the retention is shorter than a table's own; all of them at once, and nothing was deleted.
@@ -78,12 +79,14 @@ def vacuum_tables(
     lake = open_lake(draft.project)
     tables = dict(_tables(draft, chosen, lake))
     built = [lake.state(relation_of(draft, name)) for name in draft.graph.order if has_table(draft, name)]
+    ingredients = [i for _, recipe in training_recipes(draft, lake) for i in recipe.ingredients if i.location is None]
     found: list[Unused] = []
     problems: list[Problem] = []
     for unique_id, uri in tables.items():
         read = [state.inputs[unique_id] for state in built if state is not None and unique_id in state.inputs]
         pinned = [s.version for s in draft.project.sources if s.location == uri and s.version is not None]
-        kept = sorted({*lake.needed_versions(uri, read), *pinned})
+        of_training_sets = [i.version for i in ingredients if i.relation == relation_of(draft, unique_id)]
+        kept = sorted({*lake.needed_versions(uri, read), *pinned, *(v for v in of_training_sets if v is not None)})
         try:
             files = lake.unused_files(uri, retention_hours, kept)
         except FsbuildError as exc:

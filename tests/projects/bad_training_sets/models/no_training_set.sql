@@ -1,0 +1,1 @@
+{{ config(features=['delay']) }} select 1 as id

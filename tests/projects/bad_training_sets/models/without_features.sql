@@ -1,0 +1,1 @@
+{{ config(materialized='training_set', event_time='day') }} select * from {{ ref('spine') }}

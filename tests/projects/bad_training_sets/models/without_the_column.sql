@@ -1,0 +1,1 @@
+{{ config(materialized='training_set', event_time='dy', features=['delay']) }} select * from {{ ref('spine') }}

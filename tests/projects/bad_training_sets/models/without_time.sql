@@ -1,0 +1,1 @@
+{{ config(materialized='training_set', features=['delay']) }} select * from {{ ref('spine') }}

@@ -1,0 +1,1 @@
+{{ config(materialized='training_set', event_time='origin', features=['delay']) }} select * from {{ ref('spine') }}
