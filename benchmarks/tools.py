@@ -26,7 +26,12 @@ _ROOT = _HERE.parent
 _VENVS = _HERE / ".venvs"
 NAMES = ("fsbuild", "dbt")
 _DBT = ("dbt-core<1.12", "dbt-duckdb==1.11.*")
-_SHOWN = {"fsbuild": ("fsbuild", "duckdb", "deltalake"), "dbt": ("dbt-core", "dbt-duckdb", "duckdb")}
+_FEAST = ("feast[duckdb]",)
+_SHOWN = {
+    "fsbuild": ("fsbuild", "duckdb", "deltalake"),
+    "dbt": ("dbt-core", "dbt-duckdb", "duckdb"),
+    "feast": ("feast", "ibis-framework", "duckdb"),
+}
 _VERSIONS = """\
 import importlib.metadata, sys
 print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in sys.argv[1:]))
@@ -74,7 +79,7 @@ def install(name: str) -> Tool:
         BenchmarkError: pip could not install it; its output is in the message.
     """
     folder = _VENVS / name
-    requirements = [str(_ROOT)] if name == "fsbuild" else [*_DBT, _engine()]
+    requirements = {"fsbuild": [str(_ROOT)], "dbt": [*_DBT, _engine()], "feast": [*_FEAST]}[name]
     wanted = "\n".join([sys.version, *requirements, _source_digest() if name == "fsbuild" else ""])
     stamp = folder / "installed.txt"
     python = folder / "bin" / "python"

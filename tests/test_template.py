@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from fsbuild import Project
 from fsbuild.engine.connection import open_duckdb
 from fsbuild.template import copy_template
-from tests.conftest import read_delta
+from tests.conftest import read_delta, write_files
 
 WHOLE_YEAR = 336_776
 TABLES = {
@@ -126,6 +127,77 @@ def test_nothing_in_a_training_row_was_known_after_its_moment(lake: duckdb.DuckD
 
     assert compared > 100
     assert differing == 0
+
+
+# A plane's flights as features of it, and two ways to join them to each flight at its scheduled departure.
+LEAK = {
+    "models/leak/_leak.yml": """
+models:
+  - name: plane_flights
+    config:
+      entity: plane
+      event_time: scheduled_at
+      known_time: landed_at
+      tie_break: flight_id
+""",
+    "models/leak/plane_flights.sql": """
+select tailnum, scheduled_at, landed_at, flight_id, dep_delay as last_delay from {{ ref('stg_flights') }}
+where tailnum is not null and not is_cancelled
+""",
+    "models/leak/naive.sql": """
+{{ config(materialized='table') }}
+select flights.flight_id, flights.dep_delay > 15 as is_late, plane.last_delay, plane.landed_at > flights.scheduled_at
+    as is_leaked
+from {{ ref('stg_flights') }} as flights
+asof join {{ ref('plane_flights') }} as plane
+    on plane.tailnum = flights.tailnum and plane.scheduled_at <= flights.scheduled_at
+where not flights.is_cancelled
+""",
+    "models/leak/honest.sql": """
+{{ config(materialized='training_set', event_time='scheduled_at',
+          features=['plane_flights:last_delay', 'plane_flights:landed_at']) }}
+select flight_id, tailnum, scheduled_at, dep_delay > 15 as is_late from {{ ref('stg_flights') }} where not is_cancelled
+""",
+}
+
+
+def test_a_join_on_event_time_alone_is_better_than_possible_and_a_training_set_is_not(tmp_path: Path) -> None:
+    """A flight's own delay is the latest of its plane by then: the naive join hands the label to the model."""
+    root = copy_template(tmp_path / "flights")
+    write_files(root, LEAK)
+    assert Project(root).run(select="+naive +honest").is_success
+
+    naive, honest = (
+        [row for row in read_delta(root, name) if row["last_delay"] is not None] for name in ("naive", "honest")
+    )
+
+    def score(rows: list[dict[str, Any]]) -> float:
+        return sum((row["last_delay"] > 15) == row["is_late"] for row in rows) / len(rows)
+
+    assert score(naive) > 0.99
+    assert 0.5 < score(honest) < 0.9
+    assert sum(bool(row["is_leaked"]) for row in naive) > 20_000
+    assert len(honest) > 15_000
+    assert all(row["landed_at"] <= row["scheduled_at"] for row in honest)
+
+
+def test_a_training_set_is_rebuilt_after_new_corrected_and_cancelled_flights(tmp_path: Path) -> None:
+    root = copy_template(tmp_path / "flights")
+    project = Project(root)
+    project.run()
+    before = project.rebuild_training_set("delay_training")
+    with duckdb.connect() as connection:
+        connection.execute(f"create table f as from '{root}/data/flights.parquet'")
+        connection.execute(NEWS)
+        connection.execute(f"copy f to '{root}/data/flights.parquet' (format parquet)")
+    project.run()
+
+    latest = project.rebuild_training_set("delay_training")
+
+    assert before.is_equal
+    assert latest.is_equal
+    assert latest.content != before.content
+    assert project.rebuild_training_set("delay_training", version=before.version) == before
 
 
 # What changes between two runs: a plane's delays are corrected, a flight is cancelled after all, two are new.
