@@ -29,15 +29,19 @@ from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
     Added,
     Agenda,
+    Compared,
     Compiled,
     Draft,
     LastRun,
     RunOptions,
     bound_versions,
+    compare_statistics,
     compile_draft,
     content_of,
+    correlations,
     draft_project,
     find_node,
+    find_statistics,
     find_table,
     find_training_set,
     followed,
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
     from fsbuild.execute import Execution
     from fsbuild.pipeline.last_run import Command
+    from fsbuild.stored_statistics import Measured
 
 log = logging.getLogger("fsbuild")
 _INLINE = "inline query"
@@ -579,6 +584,31 @@ class Project:
             options = RunOptions(as_of=_moment_of(as_of), repeated=left)
             retrieval = prepare_retrieval(draft, model.unique_id, options, self._moment)
             return Dataset(title, retrieval, lambda: self._warehouse(draft), held.pop_all())
+
+    # --- statistics --------------------------------------------------------------------------------------------------
+
+    def stats(self, name: str, *, version: int | str | None = None) -> Measured:
+        """What the columns of a node's table hold, in a version, at a moment or after a run; by default now.
+
+        Runs measure feature models and training sets; what no run has measured is measured by this call.
+        """
+        draft = self._draft("stats")
+        with self._warehouse(draft) as warehouse:
+            return find_statistics(draft, name, version, warehouse)
+
+    def drift(self, name: str, other: int | str) -> Compared:
+        """How far a node's columns have moved since a version of it, or since a training set that has its features."""
+        draft = self._draft("stats")
+        compiled = compile_draft(draft)
+        with self._warehouse(draft) as warehouse:
+            return compare_statistics(draft, name, str(other), compiled.models, warehouse)
+
+    def correlations(self, name: str) -> Table:
+        """Pearson's correlation of each pair of a node's columns of numbers."""
+        draft = self._draft("stats")
+        with self._warehouse(draft) as warehouse:
+            _, pairs = correlations(draft, name, warehouse)
+        return Table(("column", "other", "correlation"), tuple(pairs))
 
     # --- keeping tables ----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ Heavy modules are imported by the commands that need them, so that `--help` and 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -48,6 +49,15 @@ class PointInTime(TypedDict):
 
     as_of: str | None
     version: int | None
+
+
+class Asked(TypedDict):
+    """What is asked of a table's statistics."""
+
+    version: str | None
+    compare: str | None
+    max_psi: float | None
+    correlations: bool
 
 
 class RestorePoint(TypedDict):
@@ -655,6 +665,58 @@ def vacuum(common: Common, selection: Selection, retention_hours: int | None, *,
     return 0
 
 
+@cli.command()
+@click.argument("model")
+@click.option("--version", metavar="POINT", help="A version, a moment or a run's id; by default the table as it is.")
+@click.option("--compare", metavar="OTHER", help="Such a version to compare with, or a training set with its features.")
+@click.option("--max-psi", type=float, metavar="X", help="With --compare: exit with 1 if a column's psi is greater.")
+@click.option("--correlations", is_flag=True, help="Correlations of the columns of numbers, the strongest first.")
+@click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print it.")
+@common_options
+def stats(common: Common, model: str, output: str, **asked: Unpack[Asked]) -> int:
+    """Print what the columns of MODEL's table hold: completeness, distinct values, distribution.
+
+    A histogram has 20 bins of one width, kept from version to version; a column of few values has their shares. Drift
+    is measured by the population stability index (psi), Kolmogorov-Smirnov (ks) and Jensen-Shannon (js); `missing` is
+    how much the share of NULLs has grown.
+
+    \b
+    Examples:
+      fsbuild stats carrier_delay_7d
+      fsbuild stats carrier_delay_7d --compare 3
+      fsbuild stats carrier_delay_7d --compare delay_training --max-psi 0.25
+    """
+    from fsbuild.api import Table
+    from fsbuild.report.statistics import drift_rows, statistics_rows
+
+    project = common.project()
+    if asked["correlations"]:
+        found = project.correlations(model)
+        rows = sorted(found.rows, key=lambda row: -abs(float(str(row[2] or 0))))
+        _print_table(Table(found.columns, tuple(rows)), output)
+        return 0
+    if asked["compare"] is None:
+        measured = project.stats(model, version=asked["version"])
+        if output == "json":
+            _print_json({"version": measured.version, **dataclasses.asdict(measured.statistics)})
+        else:
+            head, lines = statistics_rows(measured.statistics)
+            _print_table(Table(head, tuple(lines)), output)
+            _say(f"{measured.statistics.rows:,} rows, version {measured.version}")
+        return 0
+    compared = project.drift(model, asked["compare"])
+    if output == "json":
+        _print_json([dataclasses.asdict(drift) for drift in compared.drifts])
+    else:
+        head, lines = drift_rows(compared.drifts, compared.before.statistics, compared.after.statistics)
+        _print_table(Table(head, tuple(lines)), output)
+    limit = asked["max_psi"]
+    moved = [drift.name for drift in compared.drifts if limit is not None and drift.psi > limit]
+    if moved:
+        _say(f"psi is greater than {limit}: {', '.join(moved)}")
+    return 1 if moved else 0
+
+
 @cli.group("training-set", context_settings=_CONTEXT)
 def training_set() -> None:
     """Make a training set again as it was, or write it to a file."""
@@ -727,6 +789,10 @@ def clean(common: Common) -> int:
     removed = common.project().clean()
     _say(f"Removed {', '.join(removed) or 'nothing'}")
     return 0
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, default=str))
 
 
 def _say(text: str) -> None:

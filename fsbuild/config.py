@@ -134,6 +134,8 @@ def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anyt
             raise ValueError("not a date or a time such as 2013-01-31 or 2013-01-31 06:00") from None
     if key == "ttl":
         parse_duration(parsed)
+    if key == "drift":
+        _check_drift(parsed)
     if key == "lookback" and parsed < 0:
         raise ValueError("less than 0")
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
@@ -141,6 +143,17 @@ def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anyt
     if key in ("schema", "alias") and (mistake := folder_mistake(parsed)) is not None:
         raise ValueError(f"which {mistake}; use letters, digits, '_', '-' and '.'")
     return parsed
+
+
+def _check_drift(limits: Mapping[str, Any]) -> None:
+    for name, limit in limits.items():
+        if name == "severity":
+            if limit not in ("warn", "error"):
+                raise ValueError("whose severity is neither warn nor error")
+        elif name not in ("psi", "ks", "js"):
+            raise ValueError(f"and '{name}' is none of psi, ks, js and severity")
+        elif isinstance(limit, bool) or not isinstance(limit, int | float) or limit < 0:
+            raise ValueError(f"and the limit of {name} is no number from 0 on")
 
 
 def _coerce(value: Any, kind: Any) -> Any:  # noqa: ANN401 - YAML holds anything

@@ -308,6 +308,14 @@ class ModelConfig:
         default_factory=dict,
         metadata={"doc": "training sets: `{by: key, train: 0.8, test: 0.2}`, or `by: time` and where each ends"},
     )
+    statistics: bool | None = field(
+        default=None,
+        metadata={"doc": "whether runs measure the table's columns; by default those of feature models, training sets"},
+    )
+    drift: Mapping[str, object] = field(
+        default_factory=dict,
+        metadata={"doc": "`{psi: 0.25, ks: 0.1, js: 0.2, severity: warn}`: how far columns may move in a run"},
+    )
     column_types: Mapping[str, str] = field(default_factory=dict, metadata={"doc": "seeds: SQL types by column"})
     delimiter: str = field(default=",", metadata={"doc": "seeds: what separates the fields"})
 
@@ -871,6 +879,54 @@ class RunResult:
     def is_success(self) -> bool:
         """Whether nothing failed, was skipped or was interrupted."""
         return not self.interrupted and not any(r.status in ("error", "fail", "skipped") for r in self.results)
+
+
+# --- statistics ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStatistics:
+    """What a column of a table holds; `count` is of the values that are not NULL, `distinct` is an estimate.
+
+    `counts` are those of the bins between `edges`, of which the first and the last are open: one more than edges. A bin
+    includes its upper edge. `values` are the most frequent values with their counts, all of them where they are few.
+    Times are counted in seconds since 1970.
+    """
+
+    name: str
+    type: str
+    count: int
+    distinct: int | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    quantiles: tuple[float, ...] = ()
+    edges: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    values: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatistics:
+    """What the columns of one version of a table hold."""
+
+    rows: int
+    columns: tuple[ColumnStatistics, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far a column's distribution has moved: population stability index, Kolmogorov-Smirnov, Jensen-Shannon.
+
+    `ks` is None for values without an order; `missing` is by how much the share of NULLs has grown.
+    """
+
+    name: str
+    psi: float
+    ks: float | None
+    js: float
+    missing: float
 
 
 # --- report ----------------------------------------------------------------------------------------------------------

@@ -28,7 +28,10 @@ def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
     """Carry out a plan and tell how every node ended; errors of nodes are results, not exceptions."""
     steps = {step.unique_id: step for step in plan.steps if step.action != "inline"}
     parents, deferred = order_steps(steps, work)
-    return _run(parents, work, tools, Execution(work, tools, steps, deferred).run_step)
+    execution = Execution(work, tools, steps, deferred)
+    result = _run(parents, work, tools, execution.run_step)
+    execution.measuring.publish()
+    return result
 
 
 def check_published(nodes: Sequence[str], work: Work, tools: Tools) -> RunResult:

@@ -28,6 +28,7 @@ from fsbuild.execute.snapshots import (
     first_rows,
     stage_source,
 )
+from fsbuild.execute.statistics import Measuring
 from fsbuild.execute.strategies import (
     Appending,
     MergeRules,
@@ -42,7 +43,7 @@ from fsbuild.execute.strategies import (
     keys_of_staged,
 )
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
-from fsbuild.recipes import RECIPE, in_stages
+from fsbuild.recipes import RECIPE, StagedQuery, in_stages
 from fsbuild.values import (
     CheckResult,
     ColumnType,
@@ -60,6 +61,7 @@ from fsbuild.values import (
     Step,
     TableRows,
     TableState,
+    TableStatistics,
     keys_relation,
     quote,
     staged_relation,
@@ -82,10 +84,12 @@ class Execution:
     # The nodes that a node's checks refer to and that can only be built after it.
     deferred: Mapping[str, frozenset[str]] = field(default_factory=dict)
     bindings: Bindings = field(init=False)
+    measuring: Measuring = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with nothing published."""
         self.bindings = Bindings(self.work, self.tools)
+        self.measuring = Measuring(self.work, self.tools)
         self.bindings.expect_readers(self.steps)
 
     # --- steps -------------------------------------------------------------------------------------------------------
@@ -324,25 +328,15 @@ class Execution:
         warehouse, unique_id = self.tools.warehouse, load.unique_id
         staged = staged_relation(unique_id)
         query = in_stages(load.joins, load.sql)
-        if load.batch:
-            count = load.batch.stage(staged)
-        else:
-            with kept_stages(query, warehouse):
-                count = warehouse.keep(staged, query.sql)
+        count = load.batch.stage(staged) if load.batch else self._stage(query, staged)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
         if load.key:
             refuse_bad_keys(warehouse.rows, str(staged), load.key)
         target = self._target(load, columns)
         strategy = self._strategy(load, target)
-        whole = strategy.whole()
         if load.key and (others := strategy.others()) is not None:
             refuse_keys_of_others(warehouse.rows, str(staged), others, load.key)
-        results: tuple[CheckResult, ...] = ()
-        if self.work.is_checking:
-            key = key_of(unique_id, self.work) if load.strategy == "snapshot" or not load.key else load.key
-            checked = whole if load.has_new_checks else strategy.checked()
-            rows = self._staged_rows(checked, columns, key, whole=whole)
-            results = self._check(unique_id, rows)
+        results, statistics = self._judge(load, strategy, columns)
         status = _verdict(results, "success", "error")
         if status == "error":
             warehouse.drop(staged)
@@ -367,9 +361,31 @@ class Execution:
             version = self.tools.lake.set_properties(relation, *said) or version
             if load.is_compacted and not isinstance(entry.write, Overwrite):
                 version = self.tools.lake.compact(relation, self.work.run_id) or version
+        self.measuring.remember(unique_id, version, statistics)
         keep = isinstance(strategy, Overwriting) and count <= _KEPT_ROWS
         self.bindings.remember(unique_id, version, keep=keep)
         return replace(node, status=status, rows=entry.count, version=version, checks=results)
+
+    def _stage(self, query: StagedQuery, staged: Relation) -> int:
+        """Compute a query and keep its rows."""
+        with kept_stages(query, self.tools.warehouse):
+            return self.tools.warehouse.keep(staged, query.sql)
+
+    def _judge(
+        self, load: _Load, strategy: Strategy, columns: Sequence[ColumnType]
+    ) -> tuple[tuple[CheckResult, ...], TableStatistics | None]:
+        """Hold the rows that a table is going to have against its checks, and measure them."""
+        unique_id, whole = load.unique_id, strategy.whole()
+        results: tuple[CheckResult, ...] = ()
+        if self.work.is_checking:
+            key = key_of(unique_id, self.work) if load.strategy == "snapshot" or not load.key else load.key
+            checked = whole if load.has_new_checks else strategy.checked()
+            results = self._check(unique_id, self._staged_rows(checked, columns, key, whole=whole))
+        model = self.work.models.get(unique_id)
+        if model is None or _verdict(results, "success", "error") == "error":
+            return results, None
+        statistics = self.measuring.measure(model, whole, columns, is_whole=isinstance(strategy, Overwriting))
+        return results + (self.measuring.judge(model, statistics) if statistics else ()), statistics
 
     def _target(self, load: _Load, columns: Sequence[ColumnType]) -> Target:
         """The table that a load's rows enter."""

@@ -15,14 +15,17 @@ from fsbuild.values import (
     ColumnType,
     Commit,
     CompiledModel,
+    Drift,
     Event,
     NodeResult,
     Relation,
+    Rows,
     Seed,
     Source,
     StagedRows,
     TableRows,
     TableState,
+    TableStatistics,
     Write,
 )
 
@@ -76,6 +79,11 @@ class Tools:
     lake: Lake
     check: Callable[[Sequence[Check], StagedRows], tuple[CheckResult, ...]]
     emit: Callable[[Event], None]
+    measure: Callable[
+        [Callable[[str], Rows], str, Sequence[ColumnType], TableStatistics | None],
+        TableStatistics,
+    ]
+    compare: Callable[[TableStatistics, TableStatistics], tuple[Drift, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,8 @@ class Work:
     is_checking: bool = True
     fail_fast: bool = False
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # The table that has the statistics of others; None where none are taken.
+    statistics: Relation | None = None
 
 
 def describe(unique_id: str, work: Work) -> NodeResult:

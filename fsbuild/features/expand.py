@@ -13,7 +13,7 @@ from fsbuild.errors import BindError, CompileError, Place, Problem, suggest
 from fsbuild.feature_requests import RequestError
 from fsbuild.features.point_in_time import ZONED, Lookup, Spine, write_point_in_time
 from fsbuild.features.splits import write_split
-from fsbuild.features.tables import TIMES, Declared, FeatureTable, comparable, is_zoned, read_feature_table
+from fsbuild.features.tables import TIMES, Declared, FeatureTable, comparable, is_number, is_zoned, read_feature_table
 from fsbuild.features.windows import Events, write_windows
 from fsbuild.values import (
     ColumnType,
@@ -286,7 +286,7 @@ class _Writing:
         taken = {column.name.lower() for column in spine.columns}
         for one in join.aggregates:
             column = self._named(one.column, columns, "the events have") if one.column is not None else None
-            if column is not None and one.function in _NUMBERS and not _is_number(column.type):
+            if column is not None and one.function in _NUMBERS and not is_number(column.type):
                 self._note(f"aggregate '{one.name}': {one.function} of '{column.name}', which is {column.type}")
             if one.name.lower() in taken:
                 self._note(f"two columns are called '{one.name}'", "give the aggregate another name")
@@ -355,10 +355,6 @@ class _Writing:
 def _of_all_times(lookup: Lookup) -> Lookup:
     known = (lookup.known_time.name,) if lookup.known_time is not None else ()
     return replace(lookup, known_time=None, tie_break=(*known, *lookup.tie_break), ttl=None)
-
-
-def _is_number(kind: str) -> bool:
-    return comparable(kind, "INTEGER") or kind in ("DOUBLE", "FLOAT")
 
 
 def _replaced(sql: RenderedSql, expansions: Mapping[str, Expansion]) -> RenderedSql:

@@ -105,6 +105,11 @@ def comparable(one: str, other: str) -> bool:
     return _kind(one) == _kind(other)
 
 
+def is_number(kind: str) -> bool:
+    """Whether a type is that of numbers."""
+    return comparable(kind, "INTEGER") or kind in ("DOUBLE", "FLOAT")
+
+
 def is_zoned(kind: str) -> bool:
     """Whether a type of time is that of an instant."""
     return kind == ZONED

@@ -8,9 +8,9 @@
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
 Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
-restoring.py brings one back, upkeep.py keeps its files in order; training.py makes a training set again. retrieving.py
-prepares a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py
-that the next one would find nothing to do.
+restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a training set again, measuring.py
+tells what a table holds. retrieving.py prepares a query that somebody asks for and that no model is. last_run.py
+remembers how a run ended, unchanged.py that the next one would find nothing to do.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
@@ -19,6 +19,7 @@ from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.drafting import Added, Draft, compiled_path, draft_project, write_compiled
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
+from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
 from fsbuild.pipeline.restoring import restore_tables
 from fsbuild.pipeline.retrieving import given_source, inline_model, prepare_retrieval
 from fsbuild.pipeline.running import (
@@ -49,17 +50,21 @@ from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
 __all__ = [
     "Added",
     "Agenda",
+    "Compared",
     "Compiled",
     "Draft",
     "LakeState",
     "LastRun",
     "RunOptions",
     "bound_versions",
+    "compare_statistics",
     "compile_draft",
     "compiled_path",
     "content_of",
+    "correlations",
     "draft_project",
     "find_node",
+    "find_statistics",
     "find_table",
     "find_training_set",
     "followed",

@@ -13,7 +13,8 @@ from fsbuild.batches import Span
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.state import LakeState, feed_problems, open_lake
-from fsbuild.values import Event, GraphNode, Moment, Plan
+from fsbuild.stored_statistics import TABLE
+from fsbuild.values import Event, GraphNode, Moment, Plan, Relation
 
 if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
@@ -111,6 +112,7 @@ def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -
         now=moment.started_at,
         is_checking=is_checking(command, compiled.draft),
         files=lake.files,
+        statistics=Relation(project.target.schema, TABLE),
     )
 
 
@@ -123,8 +125,9 @@ def tools_for(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], No
     """Gather the stages that executing uses."""
     from fsbuild.check import run_checks
     from fsbuild.execute import Tools
+    from fsbuild.features import compare_tables, measure_table
 
-    return Tools(warehouse, open_lake(draft.project), run_checks, on_event)
+    return Tools(warehouse, open_lake(draft.project), run_checks, on_event, measure_table, compare_tables)
 
 
 @contextmanager

@@ -1,0 +1,120 @@
+"""What feature tables hold, measured before they are published and written down when the run is over."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fsbuild.errors import ConflictError, Place
+from fsbuild.execute.work import Tools, Work
+from fsbuild.stored_statistics import Measured, from_rows, latest_query, to_arrow
+from fsbuild.values import (
+    Append,
+    Check,
+    CheckResult,
+    ColumnType,
+    Commit,
+    CompiledModel,
+    Drift,
+    Overwrite,
+    TableRows,
+    TableStatistics,
+)
+
+# Tables up to this size are measured whole when an increment changes them.
+_SMALL_ROWS = 1_000_000
+# How often the statistics of a run are written anew when those of another came first.
+_RETRIES = 10
+
+
+@dataclass(slots=True)
+class Measuring:
+    """The statistics of one run. Used by many threads."""
+
+    work: Work
+    tools: Tools
+    found: list[Measured] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _before: Mapping[str, Measured] | None = None
+
+    def measure(
+        self, model: CompiledModel, relation: str, columns: Sequence[ColumnType], *, is_whole: bool
+    ) -> TableStatistics | None:
+        """Measure the rows that a table is going to have, if that is wanted; None where it is not."""
+        config = model.rendered.config
+        is_wanted = bool(config.entity or model.rendered.training) if config.statistics is None else config.statistics
+        if not is_wanted or self.work.statistics is None:
+            return None
+        before = self.before(model.unique_id)
+        if not is_whole and config.statistics is None and before is not None and before.rows > _SMALL_ROWS:
+            return None
+        return self.tools.measure(self.tools.warehouse.rows, relation, columns, before)
+
+    def judge(self, model: CompiledModel, after: TableStatistics) -> tuple[CheckResult, ...]:
+        """Hold what a table is going to have against the version before it, where the model says how far it may go."""
+        limits, before = model.rendered.config.drift, self.before(model.unique_id)
+        if not limits or before is None:
+            return ()
+        place = Place(model.rendered.model.path)
+        return tuple(
+            result
+            for drift in self.tools.compare(before, after)
+            for result in _verdicts(drift, limits, place, after.rows)
+        )
+
+    def remember(self, unique_id: str, version: int, statistics: TableStatistics | None) -> None:
+        """Keep in mind what was measured until the run is over."""
+        if statistics is not None:
+            with self.lock:
+                self.found.append(Measured(unique_id, version, statistics))
+
+    def before(self, unique_id: str) -> TableStatistics | None:
+        """The latest statistics of a node that an earlier run has written."""
+        with self.lock:
+            if self._before is None:
+                self._before = self._read()
+        measured = self._before.get(unique_id)
+        return measured.statistics if measured is not None else None
+
+    def publish(self) -> None:
+        """Add what was measured to the table of statistics, in one commit."""
+        if not self.found or self.work.statistics is None:
+            return
+        table = to_arrow(self.found, self.work.run_id, self.work.now)
+        rows = TableRows(table.to_reader, tuple(table.column_names), table.num_rows)
+        lake, relation = self.tools.lake, self.work.statistics
+        for attempt in range(_RETRIES):
+            state = lake.state(relation)
+            version = state.version if state is not None else None
+            commit = Commit("fsbuild.statistics", self.work.run_id, "", {}, version, rows.count)
+            try:
+                lake.write(Append() if state is not None else Overwrite(), relation, rows, commit)
+                lake.compact(relation, self.work.run_id)
+            except ConflictError:
+                if attempt == _RETRIES - 1:
+                    raise
+            else:
+                return
+
+    def _read(self) -> Mapping[str, Measured]:
+        relation = self.work.statistics
+        state = self.tools.lake.state(relation) if relation is not None else None
+        if relation is None or state is None:
+            return {}
+        self.tools.warehouse.bind_table(relation, self.tools.lake.uri(relation), state.version)
+        return from_rows(self.tools.warehouse.rows(latest_query(str(relation))))
+
+
+def _verdicts(drift: Drift, limits: Mapping[str, object], place: Place, rows: int) -> Iterator[CheckResult]:
+    is_error = limits.get("severity") == "error"
+    for name in ("psi", "ks", "js"):
+        limit, found = limits.get(name), getattr(drift, name)
+        if limit is None or found is None:
+            continue
+        check = Check(f"drift_{name}", drift.name, {"at_most": limit}, place, "error" if is_error else "warn")
+        if found <= float(str(limit)):
+            yield CheckResult(check, "pass", rows=rows)
+        else:
+            message = f"{name} is {found:.3f} since the version before"
+            yield CheckResult(check, "fail" if is_error else "warn", 1, rows, message=message)
