@@ -32,6 +32,7 @@ from fsbuild.pipeline import (
     Compared,
     Compiled,
     Draft,
+    Feature,
     LastRun,
     RunOptions,
     bound_versions,
@@ -47,6 +48,7 @@ from fsbuild.pipeline import (
     followed,
     given_source,
     inline_model,
+    list_features,
     open_lake,
     optimize_tables,
     parse_moment,
@@ -60,6 +62,7 @@ from fsbuild.pipeline import (
     relation_of,
     remember_run,
     restore_tables,
+    search_project,
     set_agenda,
     tools_for,
     vacuum_tables,
@@ -135,6 +138,28 @@ class Project:
 
     def __repr__(self) -> str:
         return f"fsbuild.Project({str(self.root)!r})"
+
+    # --- finding -----------------------------------------------------------------------------------------------------
+
+    def features(self, entity: str | None = None) -> tuple[Feature, ...]:
+        """List the features of the project, or those about an entity, with when they changed and what they hold."""
+        draft = self._draft("features")
+        entities = [one.name for one in draft.project.entities]
+        if entity is not None and entity not in entities:
+            hint = suggest(entity, entities) or f"there are: {', '.join(entities) or 'none'}"
+            raise UsageError(Problem(f"there is no entity '{entity}'", hint=hint))
+        compiled = compile_draft(draft)
+        with self._warehouse(draft) as warehouse:
+            found = list_features(compiled, read_lake(draft), warehouse)
+        return tuple(one for one in found if entity is None or entity in one.entity.split(", "))
+
+    def search(self, word: str) -> Table:
+        """Find models, columns, sources, entities and feature views by name, tag, owner or description."""
+        rows = [
+            (one.entry.kind, one.entry.name, one.entry.of or None, one.matched, one.entry.description, one.entry.file)
+            for one in search_project(self._draft("search"), word)
+        ]
+        return Table(("kind", "name", "of", "matched", "description", "file"), tuple(rows))
 
     # --- running -----------------------------------------------------------------------------------------------------
 

@@ -717,6 +717,64 @@ def stats(common: Common, model: str, output: str, **asked: Unpack[Asked]) -> in
     return 1 if moved else 0
 
 
+@cli.command()
+@click.option("--entity", metavar="NAME", help="Only features about this entity.")
+@click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print them.")
+@common_options
+def features(common: Common, entity: str | None, output: str) -> int:
+    """List all features by entity: type, unit, meaning, owner, when they changed last and what they hold.
+
+    \b
+    Examples:
+      fsbuild features
+      fsbuild features --entity carrier --output json
+    """
+    from fsbuild.api import Table
+
+    found = common.project().features(entity)
+    names = ("entity", "model", "feature", "type", "unit", "as_of", "complete", "mean", "owner", "description")
+    is_table = output == "table"
+    rows = [
+        (
+            one.entity,
+            one.model,
+            one.name,
+            one.type,
+            one.unit or None,
+            one.as_of.strftime("%Y-%m-%d %H:%M") if one.as_of else None,
+            f"{one.complete:.1%}" if is_table and one.complete is not None else one.complete,
+            f"{one.mean:.4g}" if is_table and one.mean is not None else one.mean,
+            one.owner,
+            one.description or None,
+        )
+        for one in found
+    ]
+    _print_table(Table(names, tuple(rows)), output)
+    return 0
+
+
+@cli.command()
+@click.argument("word")
+@click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print them.")
+@common_options
+def search(common: Common, word: str, output: str) -> int:
+    """Find models, columns, sources, entities and feature views that have WORD in a name, tag, owner or description.
+
+    Where there is none, names that are like WORD are listed. Exits with 1 if nothing is found.
+
+    \b
+    Examples:
+      fsbuild search delay
+      fsbuild search weather --output json
+    """
+    found = common.project().search(word)
+    if found.rows:
+        _print_table(found, output)
+        return 0
+    _say(f"nothing has '{word}' in its name, tags, owner or description")
+    return 1
+
+
 @cli.group("training-set", context_settings=_CONTEXT)
 def training_set() -> None:
     """Make a training set again as it was, or write it to a file."""

@@ -10,12 +10,14 @@
 Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
 restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a training set again, measuring.py
 tells what a table holds. retrieving.py prepares a query that somebody asks for and that no model is. last_run.py
-remembers how a run ended, unchanged.py that the next one would find nothing to do.
+remembers how a run ended, unchanged.py that the next one would find nothing to do. discovery.py lists features,
+and finds what has a name.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
 from fsbuild.pipeline.compiling import Compiled, compile_draft
+from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import Added, Draft, compiled_path, draft_project, write_compiled
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
@@ -53,6 +55,8 @@ __all__ = [
     "Compared",
     "Compiled",
     "Draft",
+    "Entry",
+    "Feature",
     "LakeState",
     "LastRun",
     "RunOptions",
@@ -71,6 +75,7 @@ __all__ = [
     "given_source",
     "has_table",
     "inline_model",
+    "list_features",
     "open_lake",
     "optimize_tables",
     "parse_moment",
@@ -84,6 +89,7 @@ __all__ = [
     "relation_of",
     "remember_run",
     "restore_tables",
+    "search_project",
     "set_agenda",
     "shown_name",
     "tools_for",

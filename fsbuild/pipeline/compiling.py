@@ -13,7 +13,7 @@ from fsbuild.values import ColumnType, CompiledModel, Model, Project, Seed, Sour
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
     from fsbuild.engine import Binder
-    from fsbuild.features import Declared, Expander
+    from fsbuild.features import Declared, Expander, FeatureTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,18 @@ def _feature_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]])
     for one in _declared(draft):
         if one.config.entity and one.unique_id in columns:
             yield from read_feature_table(one, columns[one.unique_id], entities)[1]
+
+
+def declared_features(
+    draft: Draft, columns: Mapping[str, Sequence[ColumnType]]
+) -> Iterator[tuple[Declared, FeatureTable]]:
+    """List the feature models and seeds of a project that compiles, with the columns that they declare."""
+    from fsbuild.features import read_feature_table
+
+    entities = {entity.name: entity for entity in draft.project.entities}
+    for one in _declared(draft):
+        if one.config.entity:
+            yield one, read_feature_table(one, columns[one.unique_id], entities)[0]
 
 
 def _known_relations(draft: Draft, binder: Binder, problems: list[Problem]) -> Iterator[KnownRelation]:
