@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from fsbuild.difference import Difference
     from fsbuild.engine import Warehouse
     from fsbuild.execute import Execution
+    from fsbuild.handles import ModelHandle
     from fsbuild.pipeline.last_run import Command
     from fsbuild.stored_statistics import Measured
 
@@ -609,6 +610,32 @@ class Project:
             options = RunOptions(as_of=_moment_of(as_of), repeated=left)
             retrieval = prepare_retrieval(draft, model.unique_id, options, self._moment)
             return Dataset(title, retrieval, lambda: self._warehouse(draft), held.pop_all())
+
+    def changes(self, name: str, from_version: int | str, to_version: int | str | None = None) -> Any:  # noqa: ANN401 - a pyarrow.Table, imported by nobody for its type alone
+        """The rows that a node's table has won and lost since a version, as an Arrow table.
+
+        Its last column, `_change_type`, says `insert` or `delete`; an updated row is one of each, and one that was only
+        moved is none. Versions are numbers, moments or the ids of runs.
+        """
+        draft = self._draft("changes")
+        lake, unique_id = open_lake(draft.project), find_table(draft, name, "versions to compare")
+        uri = lake.uri(relation_of(draft, unique_id))
+        old, new = versions_between(lake, uri, from_version, to_version)
+        with self._warehouse(draft) as warehouse, bound_versions(warehouse, lake, uri, [old, new]) as (before, after):
+            return warehouse.table(
+                f"SELECT *, 'insert' AS _change_type FROM (FROM {after} EXCEPT ALL FROM {before}) UNION ALL BY NAME "
+                f"SELECT *, 'delete' AS _change_type FROM (FROM {before} EXCEPT ALL FROM {after})"
+            )
+
+    def model(self, name: str) -> ModelHandle:
+        """A model by its name: its SQL, columns, lineage, statistics and history."""
+        from fsbuild.handles import ModelHandle
+
+        draft = self._draft("show")
+        known = {model.model.name: model.unique_id for model in draft.models.values()}
+        if name not in known:
+            raise UsageError(Problem(f"there is no model '{name}'", hint=suggest(name, known)))
+        return ModelHandle(self, compile_draft(draft).models[known[name]])
 
     # --- statistics --------------------------------------------------------------------------------------------------
 

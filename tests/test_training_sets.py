@@ -349,6 +349,38 @@ def test_a_batch_has_the_values_of_a_stretch_of_time(make_project: Make) -> None
     assert [row["mean"] for row in project.features_as_of(["delay"], "2020-01-02 12:00")] == [1]
 
 
+def test_a_model_tells_its_sql_columns_lineage_statistics_and_history(make_project: Make) -> None:
+    project = Project(make_project(SHOP))
+    project.run()
+    late = project.model("late")
+
+    assert repr(late) == "<fsbuild model late: training_set, 5 columns>"
+    assert "ASOF" in late.sql
+    assert [column.name for column in late.columns] == ["id", "carrier", "day", "is_late", "delay_mean"]
+    assert {edge.input_column for edge in late.lineage("delay_mean")} >= {"mean"}
+    assert late.stats().statistics.rows == 4
+    assert late.history().rows
+    assert late.show(limit=2).rows
+    assert late._repr_html_().count("<tr>") == 6
+    with pytest.raises(FsbuildError, match="there is no model 'lat'"):
+        project.model("lat")
+
+
+def test_changes_are_the_rows_won_and_lost_since_a_version(make_project: Make) -> None:
+    root = make_project(SHOP)
+    Project(root).run()
+    write_files(root, {"seeds/delays.csv": NEW_DELAYS})
+    Project(root).run()
+
+    changed = Project(root).changes("late", 0).to_pylist()
+
+    assert sorted((row["_change_type"], row["id"], row["delay_mean"]) for row in changed) == [
+        ("delete", 2, 3),
+        ("insert", 2, 30),
+    ]
+    assert Project(root).changes("late", 0, 0).num_rows == 0
+
+
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is 3 GB, and not installed here")
 def test_tensors_have_nan_for_null_and_workers_share_the_batches(make_project: Make) -> None:
     from torch.utils.data import DataLoader

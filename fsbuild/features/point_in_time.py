@@ -154,7 +154,8 @@ class _LookupSteps:
         cut = [f"{self._cut} AS cut"] if lookup.known_time else []
         selected = ", ".join([f"spine.{ROW}", *keys, *cut])
         if lookup.event_time is None:
-            given = " AND ".join(f"spine.{quote(column)} IS NOT NULL" for column, _ in lookup.keys)
+            needed = [f"spine.{quote(column)}" for column, _ in lookup.keys] + ([self._at] if self.spine.at else [])
+            given = " AND ".join(f"{column} IS NOT NULL" for column in needed)
             return f"SELECT {selected}\nFROM spine\nWHERE {given}"
         same = " AND ".join(f"spine.{quote(column)} = r.k{i}" for i, (column, _) in enumerate(lookup.keys))
         bound = shifted(self._at, -lookup.offset)

@@ -146,7 +146,9 @@ class _Writer:
         if one.function != "last_n":
             return f"{one.function}({value})"
         known = ["e.known_time"] if self.events.known_time is not None else []
-        times = ["e.event_time", *known, *(f"e.t{i}" for i in range(len(self.events.tie_break)))]
+        # A NULL in a tie-break is the least of its values.
+        ties = [part for i in range(len(self.events.tie_break)) for part in (f"e.t{i} IS NOT NULL", f"e.t{i}")]
+        times = ["e.event_time", *known, *ties]
         # Equal times are told apart by the values themselves: what is not told apart is the same.
         order = ", ".join(f"o{i} := {part}" for i, part in enumerate([*times, value]))
         return f"arg_max({value}, struct_pack({order}), {one.n})"
