@@ -18,6 +18,7 @@ from fsbuild.config import table_properties
 from fsbuild.errors import Problem, UsageError
 from fsbuild.evolution import Evolution, evolve
 from fsbuild.values import (
+    INLINED,
     Action,
     Check,
     ColumnType,
@@ -30,7 +31,6 @@ from fsbuild.values import (
     TableState,
 )
 
-INLINED = frozenset({"view", "ephemeral"})
 # When rows are checked: never (dbt's `run`), when they or their checks change, or in every run (`build`).
 Checking = Literal["never", "changes", "always"]
 _REDEFINED = "its SQL, columns or configuration changed"

@@ -27,6 +27,8 @@ Status = Literal["success", "unchanged", "warn", "error", "skipped", "pass", "fa
 
 # The materializations that keep rows in a Delta table.
 STORED = ("table", "incremental", "snapshot", "training_set")
+# Those whose SQL is a part of the queries that read them.
+INLINED = ("view", "ephemeral", "on_demand")
 
 
 def quote(identifier: str) -> str:
@@ -71,6 +73,10 @@ class Relation:
 
 # The schema of the engine in which rows are kept until they are published; no node can have it.
 STAGING = "fsbuild_staging"
+
+
+# What stands in the SQL of a model on demand for the row that it is computed from.
+REQUEST = '"fsbuild_join"."request"'
 
 
 # The engine's variables that hold the start and the end of the batch that is computed.
@@ -193,11 +199,11 @@ class ModelConfig:
     The fields are the keys that a user may write; `config.py` parses them and the reference page lists them.
     """
 
-    materialized: Literal["table", "view", "ephemeral", "incremental", "snapshot", "training_set"] = field(
+    materialized: Literal["table", "view", "ephemeral", "incremental", "snapshot", "training_set", "on_demand"] = field(
         default="view",
         metadata={
-            "doc": "how the result is kept: a Delta table, inlined SQL, increments, a history (`snapshot`), "
-            "or a table with features joined to it (`training_set`)"
+            "doc": "how the result is kept: a Delta table, inlined SQL, increments, a history (`snapshot`), a table "
+            "with features joined to it (`training_set`), or not at all but computed when asked for (`on_demand`)"
         },
     )
     incremental_strategy: Strategy | None = field(
@@ -298,7 +304,11 @@ class ModelConfig:
         default=(), metadata={"doc": "columns whose greatest values win among rows of one event time and known time"}
     )
     features: tuple[FeatureReference, ...] = field(
-        default=(), metadata={"doc": "training sets: the features that are joined to the rows of the model's SQL"}
+        default=(),
+        metadata={"doc": "training sets, `on_demand`: the features that are joined to rows or computed from"},
+    )
+    request: Mapping[str, str] = field(
+        default_factory=dict, metadata={"doc": "`on_demand`: the values that whoever asks brings along, with SQL types"}
     )
     known_at: str | None = field(
         default=None,
@@ -527,6 +537,7 @@ class RenderedModel:
     them that are read as they were. `joins` has the joins of features that the SQL asks for, by the text that stands
     for each in it, and `training` is the one whose spine the SQL as a whole is; compiling writes SQL for them, which
     `expansions` lists.
+    `taken` are the features that one on demand is computed from.
     `batched` has those of which a batch reads its own stretch of time, with the column that says when a row was true.
     """
 
@@ -541,6 +552,7 @@ class RenderedModel:
     joins: Mapping[str, Join] = field(default_factory=dict)
     training: PointInTime | None = None
     expansions: tuple[Expansion, ...] = ()
+    taken: tuple[FeatureReference, ...] = ()
 
     @property
     def unique_id(self) -> str:

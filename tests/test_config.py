@@ -129,7 +129,7 @@ def test_keys_of_dbt_without_effect_are_accepted() -> None:
             {"materialized": "tabel"},
             (
                 "config 'materialized' is 'tabel', not one of table, view, ephemeral, incremental, snapshot, "
-                "training_set; did you mean 'table'?"
+                "training_set, on_demand; did you mean 'table'?"
             ),
             None,
         ),

@@ -19,6 +19,7 @@ from fsbuild.compile.snapshots import place_problem, read_snapshot, snapshot_col
 from fsbuild.compile.text import (
     file_reads,
     fingerprint,
+    select_list,
     select_stored,
     strip,
     text_fingerprint,
@@ -41,7 +42,7 @@ from fsbuild.values import (
 if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
-__all__ = ["Binder", "KnownRelation", "compile_models", "compile_seed"]
+__all__ = ["Binder", "KnownRelation", "compile_models", "compile_seed", "select_list"]
 
 
 @dataclass(frozen=True, slots=True)

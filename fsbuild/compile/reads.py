@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fsbuild.errors import Place, Problem
-from fsbuild.values import ColumnType, CompiledModel, Relation
-
-_INLINED = ("view", "ephemeral")
+from fsbuild.values import INLINED, ColumnType, CompiledModel, Relation
 
 
 @dataclass(slots=True)
@@ -25,7 +23,7 @@ class Reads:
     def with_maintenance(self, model: CompiledModel, problems: list[Problem]) -> CompiledModel:
         """Make a model known, and add how it is kept up to date where that is its strategy."""
         config = model.rendered.config
-        if config.materialized in _INLINED:
+        if config.materialized in INLINED:
             self.views[model.unique_id] = model
             return model
         self.add_table(model.unique_id, model.rendered.relation, model.columns)

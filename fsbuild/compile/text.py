@@ -6,6 +6,7 @@ The text itself is never rewritten: what runs is what the analyst wrote, wrapped
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import string
@@ -16,7 +17,7 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from fsbuild.values import BoundColumn, ColumnType, RenderedModel, literal, quote
+from fsbuild.values import REQUEST, BoundColumn, ColumnType, RenderedModel, literal, quote
 
 # What sqlglot takes for a name where a name may stand; the engine allows none of RESERVED as a column without quotes.
 _PERHAPS_NAMES = DuckDB.Parser.ID_VAR_TOKENS
@@ -74,6 +75,28 @@ def tokenize(text: str) -> list[Token]:
 def strip(text: str, tokens: Sequence[Token]) -> str:
     """The query without what follows its last token."""
     return text[: tokens[-1].end + 1].lstrip("\n") if tokens else text
+
+
+def select_list(text: str) -> str:
+    """Tell what a model on demand computes: the list of a plain SELECT from its request.
+
+    Raises:
+        ValueError: it is something else, so that a row could become none, or many; the text says what.
+    """
+    tokens = tokenize(text)
+    # As they are written: a quoted name or a text is no keyword.
+    words = [text[token.start : token.end + 1].upper() for token in tokens]
+    if words[:1] != ["SELECT"] or words[-4:-3] != ["FROM"]:
+        raise ValueError("is not a plain SELECT … FROM {{ request() }}, without anything behind it")
+    if text[tokens[-3].start : tokens[-1].end + 1] != REQUEST:
+        raise ValueError("does not select from {{ request() }} alone")
+    listed = words[1:-4]
+    refused = {"SELECT", "OVER", "UNNEST", *(["DISTINCT"] if listed[:1] == ["DISTINCT"] else [])}
+    if found := next((word for word in listed if word in refused), None):
+        raise ValueError(f"has {found}, and is computed from one row at a time")
+    if ("(", "FROM") in itertools.pairwise(listed):
+        raise ValueError("has a query within its SELECT, and is computed from one row at a time")
+    return text[tokens[0].end + 1 : tokens[-4].start].strip()
 
 
 def select_stored(text: str, tokens: Sequence[Token], columns: Sequence[BoundColumn]) -> str:

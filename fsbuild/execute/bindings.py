@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from fsbuild.errors import Problem, UsageError
 from fsbuild.execute.work import Tools, Work, describe
-from fsbuild.values import ColumnType, CompiledModel, Relation, TableState, quote, staged_relation
+from fsbuild.values import INLINED, ColumnType, CompiledModel, Relation, TableState, quote, staged_relation
 
 
 @dataclass(slots=True)
@@ -164,4 +164,4 @@ def in_columns(columns: Sequence[ColumnType], present: Collection[str]) -> str:
 
 def is_inlined(model: CompiledModel) -> bool:
     """Whether a model is a query in the queries of others, and has no table."""
-    return model.rendered.config.materialized in ("view", "ephemeral")
+    return model.rendered.config.materialized in INLINED

@@ -30,6 +30,7 @@ from fsbuild.execute.bindings import Bindings
 from fsbuild.execute.strategies import Entry, Target
 from fsbuild.execute.work import Warehouse
 from fsbuild.values import (
+    INLINED,
     CheckResult,
     CompiledModel,
     NodeResult,
@@ -41,7 +42,6 @@ from fsbuild.values import (
 )
 
 _SAMPLE_ROWS = 5
-_INLINED = ("view", "ephemeral")
 # From the best to the worst, to tell how a check ended over many batches.
 _VERDICTS: Sequence[Status] = ("skipped", "pass", "warn", "fail", "error")
 
@@ -313,7 +313,7 @@ def input_times(model: CompiledModel, models: Mapping[str, CompiledModel]) -> di
     found: dict[str, str] = {}
     for parent, parent_column in model.rendered.batched.items():
         name, column = parent, parent_column
-        while name in models and models[name].rendered.config.materialized in _INLINED:
+        while name in models and models[name].rendered.config.materialized in INLINED:
             lineage = models[name].lineage
             origins = [edge for edge in lineage.edges if edge.column.lower() == column.lower()]
             is_plain = not any(edge.kind == "aggregated" for edge in lineage.edges)

@@ -5,13 +5,14 @@ This is where requests meet what exists: every name is looked up and every type 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from fsbuild.durations import parse_duration
 from fsbuild.errors import BindError, CompileError, Place, Problem, suggest
 from fsbuild.feature_requests import RequestError
-from fsbuild.features.point_in_time import ZONED, Lookup, Spine, write_point_in_time
+from fsbuild.features.on_demand import bind_request
+from fsbuild.features.point_in_time import ZONED, Computed, Lookup, Spine, write_point_in_time
 from fsbuild.features.splits import write_split
 from fsbuild.features.tables import TIMES, Declared, FeatureTable, comparable, is_number, is_zoned, read_feature_table
 from fsbuild.features.windows import Events, write_windows
@@ -35,11 +36,16 @@ Columns = Mapping[str, Sequence[ColumnType]]
 
 @dataclass(frozen=True, slots=True)
 class Expander:
-    """What writing joins takes: what is declared, by name of the model or seed, and how a query's columns are told."""
+    """What writing joins takes: what is declared, by name of the model or seed, and how a query's columns are told.
+
+    `on_demand` has the models on demand by name, and `select_list` takes their SQL apart.
+    """
 
     declared: Mapping[str, Declared]
     entities: Mapping[str, Entity]
     columns_of: Callable[[str], Sequence[ColumnType]]
+    on_demand: Mapping[str, RenderedModel] = field(default_factory=dict)
+    select_list: Callable[[str], str] = str
 
     def expand(self, model: RenderedModel, columns: Columns) -> RenderedModel:
         """Put SQL in the place of the joins that a model asks for; `columns` has those of what it reads, by unique id.
@@ -55,6 +61,10 @@ class Expander:
             if written is not None:
                 expansions[placeholder] = written
         sql = _replaced(model.sql, expansions)
+        if model.config.materialized == "on_demand":
+            writing = _Writing(self, columns, place, problems, model.unique_id)
+            sql, wrong = bind_request(model, writing.taken(model), self.columns_of, self.select_list)
+            problems.extend(wrong)
         incremental = _replaced(model.incremental_sql, expansions) if model.incremental_sql else None
         found = tuple(expansions.values())
         if model.training is not None:
@@ -62,10 +72,7 @@ class Expander:
             if training is not None:
                 split = self._split(model, model.training, sql, problems)
                 sql, found = _around(sql, training, split), (*found, training)
-        for key in ("features", "splits", "known_at") if model.training is None else ():
-            if getattr(model.config, key):
-                message = f"config '{key}' is for training sets"
-                problems.append(Problem(message, place, hint="add materialized='training_set'"))
+        problems.extend(_misplaced(model))
         if problems:
             raise CompileError(problems)
         return replace(model, sql=sql, incremental_sql=incremental, expansions=found)
@@ -122,12 +129,14 @@ class _Writing:
     def point_in_time(self, join: PointInTime) -> Expansion | None:
         """Write a point-in-time join, or note why that is not possible."""
         before = len(self.problems)
+        on_demand = [reference for reference in join.features if reference.model in self.expander.on_demand]
+        shown = [reference for reference in join.features if reference not in on_demand]
+        hidden = [taken for one in on_demand for taken in self.expander.on_demand[one.model].taken]
         roles: dict[tuple[object, ...], list[FeatureReference]] = {}
-        for reference in join.features:
-            role = (reference.model, tuple(sorted(reference.keys.items())), reference.offset, reference.is_exclusive)
-            roles.setdefault(role, []).append(reference)
+        for reference in (*shown, *hidden):
+            roles.setdefault(_role(reference), []).append(reference)
         found = [(table, references) for references in roles.values() if (table := self._table(references[0].model))]
-        if not found:
+        if not found and (shown or hidden or join.spine is None):
             return None
         if join.spine is not None:
             spine = self._spine(join.spine, str(join.at), join.known_at, "point_in_time()")
@@ -135,12 +144,64 @@ class _Writing:
             spine = self._entities(join, [table for table, _ in found])
         if spine is None:
             return None
-        lookups = [self._lookup(table, references, spine) for table, references in found]
+        lookups = [self._lookup(table, references, spine, shown) for table, references in found]
+        if len(self.problems) > before:
+            return None
         if join.start is not None:
             # All corrections are known by now: the latest known one wins.
             lookups = [_of_all_times(lookup) for lookup in lookups]
-        self._refuse_same_names(spine, lookups)
-        return None if len(self.problems) > before else write_point_in_time(self.prefix, spine, lookups)
+        computed = [self._computed(one, spine, lookups, list(roles)) for one in on_demand]
+        self._refuse_same_names(spine, [*lookups, *computed])
+        return None if len(self.problems) > before else write_point_in_time(self.prefix, spine, lookups, computed)
+
+    def taken(self, model: RenderedModel) -> list[ColumnType]:
+        """The features that a model on demand is computed from, by the names that they have there."""
+        columns: list[ColumnType] = []
+        for reference in model.taken:
+            if reference.model in self.expander.on_demand:
+                self._note(
+                    f"'{reference.model}' is computed on demand too", "take the features that it is computed from"
+                )
+            elif (table := self._table(reference.model)) is not None:
+                types = {column.name: column.type for column in table.columns}
+                columns += [ColumnType(out, types[name]) for name, out in self._outputs(table, reference)]
+        return columns
+
+    def _computed(
+        self, reference: FeatureReference, spine: Spine, lookups: Sequence[Lookup], roles: Sequence[tuple[object, ...]]
+    ) -> Computed:
+        """What a model on demand computes over a join, and from what."""
+        model = self.expander.on_demand[reference.model]
+        values: list[tuple[str, str, str]] = []
+        for name, kind in model.config.request.items():
+            given = self._find(name, spine.columns)
+            if given is None:
+                near = suggest(name, [column.name for column in spine.columns])
+                self._note(f"the spine has no column '{name}', of which '{reference.model}' is computed", near)
+            elif not comparable(given.type, kind) and not (is_number(given.type) and is_number(kind.upper())):
+                message = f"'{given.name}' of the spine is {given.type}, and '{reference.model}' asks for {kind}"
+                self._note(message, f"cast({given.name} as {kind}) in the spine")
+            else:
+                values.append((name, given.name, kind))
+        taken: list[tuple[str, int, int]] = []
+        for one in model.taken:
+            lookup = roles.index(_role(one))
+            places = {column: place for place, (column, _) in reversed(list(enumerate(lookups[lookup].columns)))}
+            outputs = self._outputs(self._known_table(one.model), one)
+            taken += [(out, lookup, places[column]) for column, out in outputs]
+        columns = self.columns[model.unique_id]
+        table = FeatureTable(reference.model, model.relation, tuple(columns), ())
+        return Computed(
+            reference.model,
+            self.expander.select_list(model.sql.text),
+            tuple(values),
+            tuple(taken),
+            tuple(self._outputs(table, reference)),
+        )
+
+    def _known_table(self, name: str) -> FeatureTable:
+        declared = self.expander.declared[name]
+        return read_feature_table(declared, self.columns[declared.unique_id], self.expander.entities)[0]
 
     def _table(self, name: str) -> FeatureTable | None:
         declared = self.expander.declared[name]
@@ -154,8 +215,17 @@ class _Writing:
             return None
         return table
 
-    def _lookup(self, table: FeatureTable, references: Sequence[FeatureReference], spine: Spine) -> Lookup:
-        """Find one feature table's columns, and those of the spine that its keys are compared with."""
+    def _lookup(
+        self,
+        table: FeatureTable,
+        references: Sequence[FeatureReference],
+        spine: Spine,
+        shown: Sequence[FeatureReference],
+    ) -> Lookup:
+        """Find one feature table's columns, and those of the spine that its keys are compared with.
+
+        Only of the references that are `shown` the result has columns.
+        """
         role, keys = references[0], list[tuple[str, str]]()
         for key in role.keys:
             if key.lower() not in {column.name.lower() for column in table.keys}:
@@ -176,7 +246,10 @@ class _Writing:
         if table.event_time is None and (role.offset is not None or role.is_exclusive):
             self._note(f"'{table.name}' has no event_time that an offset or 'exclusive' could be about")
         self._check_zones(spine, table)
-        outputs = [pair for reference in references for pair in self._outputs(table, reference)]
+        outputs: list[tuple[str, str | None]] = []
+        for reference in references:
+            pairs = self._outputs(table, reference)
+            outputs += pairs if reference in shown else [(column, None) for column, _ in pairs]
         return Lookup(
             table.name,
             table.relation,
@@ -207,14 +280,15 @@ class _Writing:
             self._note(f"'{table.name}' has no features: all of its columns are keys or times")
         return outputs
 
-    def _refuse_same_names(self, spine: Spine, lookups: Iterable[Lookup]) -> None:
+    def _refuse_same_names(self, spine: Spine, parts: Iterable[Lookup | Computed]) -> None:
         taken = {column.name.lower(): "the spine" for column in spine.columns}
-        for lookup in lookups:
-            for _, name in lookup.columns:
-                other = taken.setdefault(name.lower(), lookup.name)
-                if other != lookup.name or sum(out.lower() == name.lower() for _, out in lookup.columns) > 1:
-                    hint = f"{{'model': '{lookup.name}', 'columns': ['{name}'], 'prefix': '…'}}"
-                    self._note(f"two columns are called '{name}': one of '{lookup.name}' and one of {other}", hint)
+        for part in parts:
+            names = [name for _, name in part.columns if name is not None]
+            for name in names:
+                other = taken.setdefault(name.lower(), part.name)
+                if other != part.name or sum(out.lower() == name.lower() for out in names) > 1:
+                    hint = f"{{'model': '{part.name}', 'columns': ['{name}'], 'prefix': '…'}}"
+                    self._note(f"two columns are called '{name}': one of '{part.name}' and one of {other}", hint)
 
     def _entities(self, join: PointInTime, tables: Sequence[FeatureTable]) -> Spine | None:
         """The spine of a join that is given none: all entities at a moment, or all values in a stretch of time."""
@@ -350,6 +424,25 @@ class _Writing:
 
     def _note(self, message: str, hint: str | None = None) -> None:
         self.problems.append(Problem(message, self.place, hint=hint))
+
+
+def _role(reference: FeatureReference) -> tuple[object, ...]:
+    """What two references have in common that one lookup serves."""
+    return reference.model, tuple(sorted(reference.keys.items())), reference.offset, reference.is_exclusive
+
+
+def _misplaced(model: RenderedModel) -> Iterator[Problem]:
+    """Configuration that means nothing for a model of this kind."""
+    kind, place = model.config.materialized, Place(model.model.path)
+    for key, kinds in (
+        ("features", ("training_set", "on_demand")),
+        ("splits", ("training_set",)),
+        ("known_at", ("training_set",)),
+        ("request", ("on_demand",)),
+    ):
+        if getattr(model.config, key) and kind not in kinds:
+            what = "training sets" if "training_set" in kinds else "models on demand"
+            yield Problem(f"config '{key}' is for {what}", place, hint=f"add materialized='{kinds[0]}'")
 
 
 def _of_all_times(lookup: Lookup) -> Lookup:

@@ -37,13 +37,14 @@ class Spine:
 class Lookup:
     """One feature table in one role: `keys` pairs a column of the spine with one of the table.
 
-    `columns` pairs a column of the table with its name in the result; `ttl` and `offset` are in microseconds.
+    `columns` pairs a column of the table with its name in the result, None where others are only computed from it.
+    `ttl` and `offset` are in microseconds.
     """
 
     name: str
     relation: Relation
     keys: tuple[tuple[str, str], ...]
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str | None], ...]
     event_time: ColumnType | None = None
     known_time: ColumnType | None = None
     tie_break: tuple[str, ...] = ()
@@ -52,15 +53,44 @@ class Lookup:
     is_exclusive: bool = False
 
 
-def write_point_in_time(prefix: str, spine: Spine, lookups: Sequence[Lookup]) -> Expansion:
-    """Write the query: the spine's rows and columns, each row once, then the columns of the lookups in their order."""
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Features on demand: the list of a SELECT, and what stands for each of its columns.
+
+    `values` has those of the spine with the type that they are cast to, `taken` the number of a lookup, counted from 0,
+    and that of its column. `columns` pairs a column of the SELECT with its name in the result.
+    """
+
+    name: str
+    select_list: str
+    values: tuple[tuple[str, str, str], ...]
+    taken: tuple[tuple[str, int, int], ...]
+    columns: tuple[tuple[str, str], ...]
+
+
+def write_point_in_time(
+    prefix: str, spine: Spine, lookups: Sequence[Lookup], computed: Sequence[Computed] = ()
+) -> Expansion:
+    """Write the query: the spine's rows and columns, each row once, then the columns of the lookups in their order.
+
+    What is computed from these and the spine comes last.
+    """
     steps = [number_rows(spine)]
     selected = [f"spine.{quote(column.name)}" for column in spine.columns]
     joins = []
     for number, lookup in enumerate(lookups, 1):
         steps.extend(_LookupSteps(number, lookup, spine).steps())
-        selected += [f"found_{number}.c{i} AS {quote(out)}" for i, (_, out) in enumerate(lookup.columns)]
+        selected += [f"found_{number}.c{i} AS {quote(out)}" for i, (_, out) in enumerate(lookup.columns) if out]
         joins.append(f"\nLEFT JOIN found_{number} ON found_{number}.{ROW} = spine.{ROW}")
+    found = "".join(joins)
+    for number, one in enumerate(computed, 1):
+        values = [f"CAST(spine.{quote(column)} AS {kind}) AS {quote(name)}" for name, column, kind in one.values]
+        values += [f"found_{lookup + 1}.c{i} AS {quote(name)}" for name, lookup, i in one.taken]
+        row = f"SELECT {', '.join([f'spine.{ROW}', *values])}\nFROM spine{found}"
+        sql = f"SELECT {ROW}, {one.select_list}\nFROM (\n{row}\n)"
+        steps.append(Step(f"computed_{number}", sql, note=one.name))
+        selected += [f"computed_{number}.{quote(column)} AS {quote(out)}" for column, out in one.columns]
+        joins.append(f"\nLEFT JOIN computed_{number} ON computed_{number}.{ROW} = spine.{ROW}")
     return expand_steps(prefix, steps, f"SELECT {', '.join(selected)}\nFROM spine{''.join(joins)}")
 
 

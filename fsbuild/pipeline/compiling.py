@@ -67,6 +67,7 @@ def compile_draft(draft: Draft) -> Compiled:
 
 def _expander(draft: Draft, binder: Binder) -> Expander:
     """What writes the joins of features."""
+    from fsbuild.compile import select_list
     from fsbuild.features import Expander
 
     entities = {entity.name: entity for entity in draft.project.entities}
@@ -74,6 +75,8 @@ def _expander(draft: Draft, binder: Binder) -> Expander:
         {one.name: one for one in _declared(draft)},
         entities,
         lambda sql: [ColumnType(column.name, column.type) for column in binder.columns_of(sql)],
+        {m.model.name: m for m in draft.models.values() if m.config.materialized == "on_demand"},
+        select_list,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from fsbuild.errors import FsbuildError, Place, Problem, RenderError, in_order
 from fsbuild.pipeline.travel import parse_moment, version_of
 from fsbuild.store import Lake
-from fsbuild.values import Pin, Project, RenderedModel, Source
+from fsbuild.values import INLINED, Pin, Project, RenderedModel, Source
 
 
 def pinned_sources(project: Project, models: Mapping[str, RenderedModel]) -> tuple[Source, ...]:
@@ -29,7 +29,7 @@ def pinned_sources(project: Project, models: Mapping[str, RenderedModel]) -> tup
         for pin in model.pins:
             place = _place(model, pin)
             node = models.get(pin.node_id)
-            if node is not None and node.config.materialized in ("view", "ephemeral"):
+            if node is not None and node.config.materialized in INLINED:
                 name = pin.name.partition("@")[0]
                 message = f"'{name}' is of the kind '{node.config.materialized}': it has no versions to read"
                 problems.append(Problem(message, place, hint=f"make it a table, or write ref('{name}')"))

@@ -17,6 +17,7 @@ import jinja2
 
 from fsbuild.config import is_reserved, merge_layers, parse_config
 from fsbuild.errors import Place, Problem, RenderError, in_order
+from fsbuild.feature_requests import parse_features
 from fsbuild.render.context import ModelContext, Names
 from fsbuild.render.joins import Joins
 from fsbuild.render.mistakes import syntax_problem, template_place, template_problem, with_excerpt
@@ -101,7 +102,12 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
     times |= {seed.unique_id: seed.config.event_time for seed in project.seeds}
     times |= {one.model.unique_id: one.config.event_time for one in enabled}
     event_times = {name: column for name, column in times.items() if column is not None}
-    names = Names(project.name, final, sources, disabled, event_times, views)
+    computed = {
+        one.model.name: tuple(reference.model for reference in parse_features(one.config.features, views))
+        for one in enabled
+        if one.config.materialized == "on_demand" and one.config.features
+    }
+    names = Names(project.name, final, sources, disabled, event_times, views, computed)
     known = [replace(one, relation=seed.relation) for one, seed in zip(seeds, project.seeds, strict=True)]
     graph = ProjectGraph(project, [*known, *(one.known for one in enabled)])
     rendered = [_finish(one, rendering, names, graph) for one in enabled]
@@ -141,7 +147,9 @@ def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGrap
     told = set(context.told_config)
     config, found = parse_config(raw, lambda key: _config_place(model, key) if key in told else model.place)
     problems.extend(found)
-    Joins(context).training_set(config)  # what it has features of is read, too
+    # What it has features of is read, too.
+    Joins(context).training_set(config)
+    Joins(context).taken(config)
     known = KnownNode(model, config_values(config), provisional)
     relation = rendering.naming.relation_of(known, config)
     return _Parsed(model, template, raw, config, relation, tuple(context.depends_on), context.pins)
@@ -178,7 +186,7 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
         depends_on |= second.depends_on
         pins |= second.pins
         joins |= second.joins
-    training = Joins(context).training_set(one.config)
+    training, taken = Joins(context).training_set(one.config), Joins(context).taken(one.config)
     depends_on |= context.depends_on
     return RenderedModel(
         one.model,
@@ -191,6 +199,7 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
         context.batched,
         joins,
         training,
+        taken=taken,
     )
 
 

@@ -59,6 +59,8 @@ class Names:
     # The column that says when a row was true, by unique id, of nodes that have one.
     event_times: Mapping[str, str] = field(default_factory=dict)
     feature_views: Mapping[str, FeatureView] = field(default_factory=dict)
+    # The models whose features a model on demand is computed from, by its name.
+    computed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from fsbuild.batches import parse_moment
 from fsbuild.errors import suggest
 from fsbuild.feature_requests import RequestError, parse_aggregates, parse_features, parse_names
 from fsbuild.render.context import ModelContext, TemplateError
-from fsbuild.values import FeatureReference, Join, ModelConfig, PointInTime, WindowJoin
+from fsbuild.values import REQUEST, FeatureReference, Join, ModelConfig, PointInTime, WindowJoin
 
 _SPINE_HINT = "point_in_time(spine=ref('departures'), at='scheduled_at', features=['carrier_delay_7d'])"
 
@@ -90,6 +90,15 @@ class Joins:
             )
         )
 
+    def request(self) -> str:
+        """The relation that a model on demand is computed from: the values of a request and the features it takes."""
+        return REQUEST
+
+    def taken(self, config: ModelConfig) -> tuple[FeatureReference, ...]:
+        """The features that a model on demand is computed from; none for any other model."""
+        is_on_demand = config.materialized == "on_demand"
+        return self._features(config.features) if is_on_demand and config.features else ()
+
     def training_set(self, config: ModelConfig) -> PointInTime | None:
         """The join whose spine a training set's SQL is; None for any other model."""
         if config.materialized != "training_set":
@@ -108,6 +117,9 @@ class Joins:
             found = context.names.nodes.get(reference.model)
             if found is not None:
                 context.depends_on[found[0]] = None
+                for name in context.names.computed.get(reference.model, ()):
+                    if name in context.names.nodes:
+                        context.depends_on[context.names.nodes[name][0]] = None
             elif reference.model in context.names.disabled:
                 context.note(f"'{reference.model}' is disabled", "set enabled: true, or leave it out")
             else:

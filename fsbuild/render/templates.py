@@ -86,6 +86,7 @@ class Templates:
         """All names that a template sees; macros only where the text names one, since binding them takes time."""
         joins = Joins(context)
         asked = {"point_in_time": joins.point_in_time, "window_features": joins.window_features}
+        asked["request"] = joins.request
         names = {**self.constants, **template_names(context), **asked}
         if self.uses_macro is None or not self.uses_macro.search(text):
             return names
