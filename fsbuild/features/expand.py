@@ -145,12 +145,11 @@ class _Writing:
         if spine is None:
             return None
         lookups = [self._lookup(table, references, spine, shown) for table, references in found]
-        if len(self.problems) > before:
-            return None
         if join.start is not None:
             # All corrections are known by now: the latest known one wins.
             lookups = [_of_all_times(lookup) for lookup in lookups]
-        computed = [self._computed(one, spine, lookups, list(roles)) for one in on_demand]
+        are_found = len(self.problems) == before
+        computed = [self._computed(one, spine, lookups, list(roles)) for one in on_demand] if are_found else []
         self._refuse_same_names(spine, [*lookups, *computed])
         return None if len(self.problems) > before else write_point_in_time(self.prefix, spine, lookups, computed)
 
