@@ -822,6 +822,19 @@ def export(common: Common, name: str, output: str, version: int | None, split: s
     return 0
 
 
+@cli.command(name="json-schema")
+def json_schema() -> None:
+    """Print the JSON Schema of the YAML files beside models, by which an editor completes and checks them.
+
+    \b
+    Example:
+      fsbuild json-schema > fsbuild.schema.json
+    """
+    from fsbuild.load.json_schema import property_file_schema
+
+    click.echo(json.dumps(property_file_schema(), indent=2))
+
+
 @cli.command()
 @common_options
 def debug(common: Common) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from fsbuild.batches import parse_moment
 from fsbuild.durations import parse_duration
 from fsbuild.errors import Place, Problem, suggest
-from fsbuild.feature_requests import RequestError, parse_features
+from fsbuild.feature_requests import REFERENCE_KEYS, RequestError, parse_features
 from fsbuild.values import FeatureReference, ModelConfig
 
 # Keys that dbt knows and that change nothing about what fsbuild computes or publishes.
@@ -36,6 +36,8 @@ _KINDS: Mapping[Any, tuple[Any, str]] = {
 }
 # The engine's own schemas and databases, and the schema in which the rows of a run are staged.
 _RESERVED = frozenset({"information_schema", "pg_catalog", "temp", "system", "memory", "fsbuild_staging"})
+# What may stand in the place of any value: nothing, or a Jinja expression.
+_ANYTHING = ({"type": "null"}, {"type": "string", "pattern": r"\{\{"})
 _FIELDS = {field.metadata.get("key", field.name): field for field in dataclasses.fields(ModelConfig)}
 _TYPES = get_type_hints(ModelConfig)
 
@@ -109,6 +111,38 @@ def parse_config(raw: Mapping[str, Any], place_of: Callable[[str], Place]) -> tu
     return ModelConfig(**values), tuple(problems)
 
 
+def config_schema() -> dict[str, Any]:
+    """What `parse_config` reads, as a JSON Schema; a text with a Jinja expression may stand for anything."""
+    properties = {
+        key: {"description": field.metadata["doc"], "anyOf": [_schema_of(_TYPES[field.name]), *_ANYTHING]}
+        for key, field in _FIELDS.items()
+    }
+    known = "|".join((*_FIELDS, *sorted(WITHOUT_EFFECT)))
+    return {
+        "type": ["object", "null"],
+        "properties": properties,
+        "patternProperties": {f"^\\+?({known})$": {}},
+        "additionalProperties": False,
+    }
+
+
+def feature_schema() -> dict[str, Any]:
+    """What `parse_features` reads, as a JSON Schema."""
+    names = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    renamed = {"type": "object", "additionalProperties": {"type": "string"}}
+    kinds: Mapping[str, Any] = {
+        "model": {"type": "string"},
+        "columns": names,
+        "keys": renamed,
+        "rename": renamed,
+        "exclusive": {"type": "boolean"},
+    }
+    properties = {key: kinds.get(key, {"type": "string"}) for key in REFERENCE_KEYS}
+    mapping = {"type": "object", "properties": properties, "required": ["model"], "additionalProperties": False}
+    feature = {"anyOf": [{"type": "string"}, mapping]}
+    return {"anyOf": [feature, {"type": "array", "items": feature, "minItems": 1}]}
+
+
 def table_properties(config: ModelConfig) -> dict[str, str]:
     """The properties of a table that tell a reader of its features what they need to know."""
     written = {
@@ -143,6 +177,22 @@ def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anyt
     if key in ("schema", "alias") and (mistake := folder_mistake(parsed)) is not None:
         raise ValueError(f"which {mistake}; use letters, digits, '_', '-' and '.'")
     return parsed
+
+
+def _schema_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - what a type annotation can be
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _schema_of(next(arg for arg in get_args(kind) if arg is not type(None)))
+    if origin is Literal:
+        return {"enum": list(get_args(kind))}
+    if origin is tuple and get_args(kind)[0] is FeatureReference:
+        return feature_schema()
+    if origin is tuple:
+        return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    if origin is Mapping:
+        texts = {"additionalProperties": {"type": "string"}} if get_args(kind)[1] is str else {}
+        return {"type": "object", **texts}
+    return {"type": {bool: "boolean", int: "integer", str: ["string", "number"]}[kind]}
 
 
 def _check_drift(limits: Mapping[str, Any]) -> None:

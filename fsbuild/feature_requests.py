@@ -11,7 +11,7 @@ from fsbuild.durations import parse_duration
 from fsbuild.errors import suggest
 from fsbuild.values import FeatureReference, FeatureView, WindowAggregate
 
-_REFERENCE_KEYS = ("model", "columns", "keys", "prefix", "rename", "offset", "exclusive")
+REFERENCE_KEYS = ("model", "columns", "keys", "prefix", "rename", "offset", "exclusive")
 _AGGREGATE_KEYS = ("function", "column", "window", "n")
 FUNCTIONS = ("count", "sum", "avg", "min", "max", "stddev", "approx_count_distinct", "last_n")
 
@@ -84,7 +84,7 @@ def _parse_feature(item: object) -> FeatureReference:
         return FeatureReference(name, () if column in ("", "*") else (column,))
     if not isinstance(item, Mapping):
         raise RequestError(f"{item!r} names no feature", "write 'model:column', or {'model': …, 'columns': […]}")
-    _check_keys(item, _REFERENCE_KEYS, "a feature")
+    _check_keys(item, REFERENCE_KEYS, "a feature")
     model = item.get("model")
     if not isinstance(model, str) or ":" in model:
         raise RequestError("a feature's mapping names no model", "{'model': 'weather', 'columns': ['temp']}")

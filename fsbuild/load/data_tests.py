@@ -15,7 +15,7 @@ _REFERENCE = re.compile(r"""\s*(ref|source)\(\s*['"]([^'"]+)['"]\s*(?:,\s*['"]([
 _SEVERITIES = ("error", "warn")
 # What dbt lets a test say beside its arguments; the rest of its configuration is not supported.
 _BESIDE = frozenset({"arguments", "config", "severity", "name", "description", "test_name"})
-_CONFIG = frozenset({"severity", "tags", "meta", "enabled"})
+TEST_CONFIG_KEYS = frozenset({"severity", "tags", "meta", "enabled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ def _parse_check(
     if "severity" in arguments:
         config["severity"] = arguments["severity"]
     for key in config:
-        if key not in _CONFIG:
-            hint = suggest(str(key), _CONFIG)
+        if key not in TEST_CONFIG_KEYS:
+            hint = suggest(str(key), TEST_CONFIG_KEYS)
             problems.append(Problem(f"fsbuild does not support the test config '{key}'", section.place, hint=hint))
     severity = str(config.get("severity", "error")).lower()
     if severity not in _SEVERITIES:

@@ -9,16 +9,17 @@ from fsbuild.feature_requests import RequestError, parse_features
 from fsbuild.load.documents import Section
 from fsbuild.values import Entity, EntityKey, FeatureView
 
-_ENTITY_KEYS = frozenset({"name", "description", "keys", "owner", "tags", "meta"})
-_VIEW_KEYS = frozenset({"name", "description", "features", "owner", "tags", "meta"})
+ENTITY_KEYS = frozenset({"name", "description", "keys", "owner", "tags", "meta"})
+VIEW_KEYS = frozenset({"name", "description", "features", "owner", "tags", "meta"})
+KEY_KEYS = frozenset({"name", "type", "description"})
 
 
 def read_entities(documents: Iterable[Section], problems: list[Problem]) -> Iterator[Entity]:
     """Read the entities that YAML files declare."""
-    for name, section in _declared(documents, "entities", _ENTITY_KEYS, problems):
+    for name, section in _declared(documents, "entities", ENTITY_KEYS, problems):
         keys: list[EntityKey] = []
         for item in section.items_of("keys", problems):
-            item.check_keys({"name", "type", "description"}, problems)
+            item.check_keys(KEY_KEYS, problems)
             key, kind = item.get("name"), item.get("type")
             if isinstance(key, str) and isinstance(kind, str):
                 keys.append(EntityKey(key, kind))
@@ -37,7 +38,7 @@ def read_feature_views(
     documents: Iterable[Section], nodes: Collection[str], problems: list[Problem]
 ) -> Iterator[FeatureView]:
     """Read the feature views that YAML files declare; `nodes` are the names that models and seeds have taken."""
-    for name, section in _declared(documents, "feature_views", _VIEW_KEYS, problems):
+    for name, section in _declared(documents, "feature_views", VIEW_KEYS, problems):
         if name in nodes:
             message = f"'{name}' is the name of a model or seed too"
             problems.append(Problem(message, section.place_of("name"), hint="rename the feature view"))

@@ -23,13 +23,13 @@ from fsbuild.load.snapshots import read_snapshots
 from fsbuild.load.sources import read_sources
 from fsbuild.values import Entity, FeatureView, Model, Seed, Source, SourceFile
 
-_YAML_KEYS = frozenset(
+FILE_KEYS = frozenset(
     {"version", "models", "seeds", "snapshots", "sources", "macros", "exposures", "entities", "feature_views"}
 )
 _YAML_NOT_YET = frozenset(
     {"unit_tests", "data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"}
 )
-_NODE_KEYS = frozenset({"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"})
+NODE_KEYS = frozenset({"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"})
 _NODE_NOT_YET = frozenset({"versions", "latest_version", "constraints", "contract", "unit_tests"})
 
 
@@ -139,7 +139,7 @@ def _documents(reading: Reading) -> Iterator[Section]:
         except FsbuildError as exc:
             reading.problems.extend(exc.problems)
             continue
-        section.check_keys(_YAML_KEYS, reading.problems, unsupported=_YAML_NOT_YET)
+        section.check_keys(FILE_KEYS, reading.problems, unsupported=_YAML_NOT_YET)
         yield section
 
 
@@ -148,7 +148,7 @@ def _properties(reading: Reading, documents: Iterable[Section], kind: str) -> di
     for document in documents:
         for section in document.items_of(kind, reading.problems):
             name = section.get("name")
-            known = _NODE_KEYS | {"relation"} if kind == "snapshots" else _NODE_KEYS
+            known = NODE_KEYS | {"relation"} if kind == "snapshots" else NODE_KEYS
             section.check_keys(known, reading.problems, unsupported=_NODE_NOT_YET)
             if not isinstance(name, str):
                 reading.problems.append(Problem(f"an entry of '{kind}' has no name", section.place))

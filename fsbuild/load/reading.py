@@ -12,7 +12,7 @@ from fsbuild.load.documents import Section, read_text
 from fsbuild.load.settings import PATH_KEYS, Evaluate
 from fsbuild.values import Check, Column, Relation, Target
 
-_COLUMN_KEYS = frozenset(
+COLUMN_KEYS = frozenset(
     {"name", "description", "data_type", "data_tests", "tests", "meta", "tags", "quote", "config", "unit"}
 )
 
@@ -62,7 +62,7 @@ def columns_and_checks(
     columns: list[Column] = []
     checks: list[Check] = list(parse_checks(section, None, names, reading.problems))
     for item in section.items_of("columns", reading.problems):
-        item.check_keys(_COLUMN_KEYS, reading.problems, unsupported={"constraints"})
+        item.check_keys(COLUMN_KEYS, reading.problems, unsupported={"constraints"})
         name = item.get("name")
         if not isinstance(name, str):
             reading.problems.append(Problem("a column has no name", item.place))

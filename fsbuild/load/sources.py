@@ -12,10 +12,10 @@ from fsbuild.load.layers import merge_or_report
 from fsbuild.load.reading import Reading, columns_and_checks
 from fsbuild.values import Relation, Source
 
-_SOURCE_KEYS = frozenset(
+SOURCE_KEYS = frozenset(
     {"name", "description", "schema", "database", "meta", "config", "tags", "tables", "loader", "quoting", "overrides"}
 )
-_TABLE_KEYS = frozenset(
+TABLE_KEYS = frozenset(
     {"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"}
     | {"identifier", "external", "quoting", "loaded_at_field", "loader"}
 )
@@ -27,8 +27,8 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
     """Read the tables of sources, each given with its source."""
     seen: dict[str, Place] = {}
     for source, table in sources:
-        source.check_keys(_SOURCE_KEYS, reading.problems, unsupported=_FRESHNESS)
-        table.check_keys(_TABLE_KEYS, reading.problems, unsupported=_FRESHNESS)
+        source.check_keys(SOURCE_KEYS, reading.problems, unsupported=_FRESHNESS)
+        table.check_keys(TABLE_KEYS, reading.problems, unsupported=_FRESHNESS)
         source_name, name = source.get("name"), table.get("name")
         if not isinstance(source_name, str) or not isinstance(name, str):
             reading.problems.append(Problem("a source or one of its tables has no name", table.place))

@@ -1,0 +1,85 @@
+"""What may be written in the YAML beside models, as a JSON Schema: editors complete it, other programs check it.
+
+It is made of the words that the loader itself reads, so that the two cannot differ in them. What a schema cannot say,
+such as that a name exists, is told when a project is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fsbuild.config import config_schema, feature_schema
+from fsbuild.load.data_tests import TEST_CONFIG_KEYS
+from fsbuild.load.features import ENTITY_KEYS, KEY_KEYS, VIEW_KEYS
+from fsbuild.load.nodes import FILE_KEYS, NODE_KEYS
+from fsbuild.load.reading import COLUMN_KEYS
+from fsbuild.load.sources import SOURCE_KEYS, TABLE_KEYS
+
+Schema = dict[str, Any]
+_NAMES: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_MAPPING: Schema = {"type": ["object", "null"]}
+
+
+def property_file_schema() -> Schema:
+    """Give the JSON Schema (draft 2020-12) of the YAML files beside models, seeds and snapshots."""
+    node = _object(NODE_KEYS, _described() | {"config": {"$ref": "#/$defs/config"}}, ["name"])
+    snapshot = _object({*NODE_KEYS, "relation"}, node["properties"] | {"relation": {"type": "string"}}, ["name"])
+    table = _object(TABLE_KEYS, _described() | {"config": _MAPPING, "external": _MAPPING}, ["name"])
+    source = _object(SOURCE_KEYS, _described() | {"config": _MAPPING, "tables": _list(table)}, ["name", "tables"])
+    column = _described() | {"data_type": {"type": ["string", "null"]}, "quote": {"type": "boolean"}}
+    key = _object(KEY_KEYS, {name: {"type": "string"} for name in KEY_KEYS}, ["name", "type"])
+    view = _described() | {"features": feature_schema()}
+    lists = {
+        "models": node,
+        "seeds": node,
+        "snapshots": snapshot,
+        "sources": source,
+        "entities": _object(ENTITY_KEYS, _described() | {"keys": _list(key)}, ["name", "keys"]),
+        "feature_views": _object(VIEW_KEYS, view, ["name", "features"]),
+    }
+    schema = _object(FILE_KEYS, {name: _list(item) for name, item in lists.items()})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "fsbuild: models, seeds, snapshots, sources, entities and feature views",
+        **schema,
+        "$defs": {
+            "config": config_schema(),
+            "column": _object(COLUMN_KEYS, column | {"config": _MAPPING, "unit": {"type": "string"}}, ["name"]),
+            "test": _test(),
+        },
+    }
+
+
+def _described() -> dict[str, Schema]:
+    """The keys that all things with a name may have."""
+    tests = {"type": ["array", "null"], "items": {"$ref": "#/$defs/test"}}
+    return {
+        "name": {"type": "string"},
+        "description": {"type": ["string", "null"]},
+        "columns": _list({"$ref": "#/$defs/column"}),
+        "data_tests": tests,
+        "tests": tests,
+        "meta": _MAPPING,
+        "tags": _NAMES,
+    }
+
+
+def _test() -> Schema:
+    """A test: its name alone, or its name with a mapping of arguments."""
+    config = _object(TEST_CONFIG_KEYS, {"severity": {"enum": ["error", "warn"]}, "tags": _NAMES})
+    arguments = {"type": ["object", "null"], "properties": {"config": config, "arguments": _MAPPING}}
+    named = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": arguments}
+    with_key = {"type": "object", "properties": {"test_name": {"type": "string"}}, "required": ["test_name"]}
+    return {"anyOf": [{"type": "string"}, with_key, named]}
+
+
+def _object(keys: Collection[str], described: Mapping[str, Schema], required: Collection[str] = ()) -> Schema:
+    """A mapping that has no other keys; what is not described may be anything."""
+    properties = {key: described.get(key, {}) for key in sorted(keys)}
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema | {"required": list(required)} if required else schema
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": ["array", "null"], "items": items}
