@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -202,6 +204,20 @@ def test_a_run_measures_feature_models_and_training_sets_in_one_commit(make_proj
         "99",
     )
     assert len(list((root / "lake/main/fsbuild_stats/_delta_log").glob("*.json"))) == 1
+
+
+def test_a_run_whose_statistics_cannot_be_written_says_so_and_has_published(
+    make_project: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = make_project(SHOP)
+    other = pa.table({"node": pa.array([], pa.string()), "version": pa.array([], pa.int64())})
+    write_deltalake(root / "lake/main/fsbuild_stats", other)
+
+    result = Project(root).run()
+
+    assert result.is_success
+    assert len(read_delta(root, "prices")) == 100
+    assert "the statistics of this run were not written" in caplog.text
 
 
 def test_the_statistics_of_a_version_are_those_of_its_run_or_measured_now(make_project: Make) -> None:

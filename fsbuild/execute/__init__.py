@@ -6,6 +6,7 @@ that the run found when it began. How a node ends is a result; only a mistake of
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -23,6 +24,8 @@ from fsbuild.values import NodeFinished, NodeResult, NodeStarted, Plan, RunFinis
 
 __all__ = ["Execution", "Tools", "Work", "check_published", "checks_of", "execute_plan"]
 
+log = logging.getLogger(__name__)
+
 
 def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
     """Carry out a plan and tell how every node ended; errors of nodes are results, not exceptions."""
@@ -30,7 +33,10 @@ def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
     parents, deferred = order_steps(steps, work)
     execution = Execution(work, tools, steps, deferred)
     result = _run(parents, work, tools, execution.run_step)
-    execution.measuring.publish()
+    try:
+        execution.measuring.publish()
+    except FsbuildError as exc:  # the tables are published; it is only not written down what they hold
+        log.warning("the statistics of this run were not written: %s", exc.problems[0].message)
     return result
 
 
