@@ -7,9 +7,9 @@
     -> other versions to read      inputs.py      pin_inputs
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
-Beside the road, for what is about tables that are there: travel.py finds a table and one of its versions,
-restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a training set again, measuring.py
-tells what a table holds. retrieving.py prepares a query that somebody asks for and that no model is. last_run.py
+Beside the road, for what is about tables that are there: nodes.py finds a node and its table by its name and
+points.py one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a
+training set again, measuring.py tells what a table holds. retrieving.py prepares a query that somebody asks for and that no model is. last_run.py
 remembers how a run ended, unchanged.py that the next one would find nothing to do. discovery.py lists features,
 and finds what has a name.
 
@@ -22,31 +22,13 @@ from fsbuild.pipeline.drafting import Added, Draft, compiled_path, draft_project
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
+from fsbuild.pipeline.nodes import find_node, find_table, has_table, readable_place, relation_of, shown_name
+from fsbuild.pipeline.points import bound_versions, parse_moment, version_of, versions_between
 from fsbuild.pipeline.restoring import restore_tables
 from fsbuild.pipeline.retrieving import given_source, inline_model, prepare_retrieval
-from fsbuild.pipeline.running import (
-    Agenda,
-    RunOptions,
-    plan_run,
-    set_agenda,
-    shown_name,
-    tools_for,
-    warming_up,
-    work_on,
-)
+from fsbuild.pipeline.running import Agenda, RunOptions, plan_run, set_agenda, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
 from fsbuild.pipeline.training import content_of, find_training_set, followed, recipe_of
-from fsbuild.pipeline.travel import (
-    bound_versions,
-    find_node,
-    find_table,
-    has_table,
-    parse_moment,
-    readable_place,
-    relation_of,
-    version_of,
-    versions_between,
-)
 from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
 
 __all__ = [

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from fsbuild.errors import FsbuildError, Problem, UsageError
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft
-from fsbuild.pipeline.running import Agenda, RunOptions, shown_name
+from fsbuild.pipeline.nodes import find_node, has_table, readable_place, shown_name
+from fsbuild.pipeline.points import version_of
+from fsbuild.pipeline.running import Agenda, RunOptions
 from fsbuild.pipeline.state import LakeState, open_lake
-from fsbuild.pipeline.travel import find_node, has_table, readable_place, version_of
 
 if TYPE_CHECKING:
     from fsbuild.store import Lake

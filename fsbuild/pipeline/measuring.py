@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from fsbuild.errors import Problem, UsageError
 from fsbuild.pipeline.drafting import Draft
+from fsbuild.pipeline.nodes import find_table, relation_of
+from fsbuild.pipeline.points import bound_versions, parse_moment, version_of
 from fsbuild.pipeline.state import open_lake
-from fsbuild.pipeline.travel import bound_versions, find_table, parse_moment, relation_of, version_of
 from fsbuild.stored_statistics import TABLE, Measured, from_rows, latest_query
 from fsbuild.values import ColumnEdge, CompiledModel, Drift, Relation, TableStatistics
 

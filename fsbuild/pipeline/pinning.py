@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from fsbuild.errors import FsbuildError, Place, Problem, RenderError, in_order
-from fsbuild.pipeline.travel import parse_moment, version_of
+from fsbuild.pipeline.points import parse_moment, version_of
 from fsbuild.store import Lake
 from fsbuild.values import INLINED, Pin, Project, RenderedModel, Source
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from fsbuild.errors import FsbuildError, Problem, StoreError, listing
 from fsbuild.pipeline.drafting import Draft
-from fsbuild.pipeline.running import shown_name
+from fsbuild.pipeline.nodes import has_table, relation_of, shown_name
+from fsbuild.pipeline.points import Point, version_of
 from fsbuild.pipeline.state import open_lake
-from fsbuild.pipeline.travel import Point, has_table, relation_of, version_of
 from fsbuild.values import Commit, TableState
 
 if TYPE_CHECKING:

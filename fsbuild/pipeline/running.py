@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from fsbuild.batches import Span
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft
+from fsbuild.pipeline.nodes import shown_name
 from fsbuild.pipeline.state import LakeState, feed_problems, open_lake
 from fsbuild.stored_statistics import TABLE
-from fsbuild.values import Event, GraphNode, Moment, Plan, Relation
+from fsbuild.values import Event, Moment, Plan, Relation
 
 if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
@@ -151,8 +152,3 @@ def warming_up(plan: Plan, work: Work) -> Iterator[None]:
         # A process that ends in the middle of such a load is torn down in disorder.
         for thread in threads:
             thread.join()
-
-
-def shown_name(node: GraphNode) -> str:
-    """Name a node as a person does: a source as `source.table`."""
-    return f"{node.source_name}.{node.name}" if node.resource_type == "source" else node.name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fsbuild.errors import Problem, UsageError, suggest
 from fsbuild.pipeline.drafting import Draft
-from fsbuild.pipeline.travel import relation_of
+from fsbuild.pipeline.nodes import relation_of
 from fsbuild.recipes import RECIPE, Ingredient, Recipe, content_hash
 from fsbuild.values import Relation, staged_relation
 

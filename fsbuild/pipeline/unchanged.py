@@ -24,8 +24,8 @@ from typing import Any
 from fsbuild.load import PATH_KEYS, PROJECT_FILES, Overrides
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import sources_in_use
+from fsbuild.pipeline.nodes import has_table, relation_of
 from fsbuild.pipeline.state import open_lake
-from fsbuild.pipeline.travel import has_table, relation_of
 from fsbuild.values import Event, NodeFinished, NodeResult, NodeStarted, Plan, RunFinished, RunResult, RunStarted
 
 _FOLDER = "target"

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from fsbuild.errors import FsbuildError, Problem, StoreError
 from fsbuild.pipeline.drafting import Draft
-from fsbuild.pipeline.running import shown_name
+from fsbuild.pipeline.nodes import has_table, relation_of, shown_name
 from fsbuild.pipeline.state import open_lake
 from fsbuild.pipeline.training import training_recipes
-from fsbuild.pipeline.travel import has_table, relation_of
 from fsbuild.values import ModelConfig
 
 if TYPE_CHECKING:
