@@ -9,9 +9,9 @@
 
 Beside the road, for what is about tables that are there: nodes.py finds a node and its table by its name and
 points.py one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a
-training set again, measuring.py tells what a table holds. retrieving.py prepares a query that somebody asks for and that no model is. last_run.py
-remembers how a run ended, unchanged.py that the next one would find nothing to do. discovery.py lists features,
-and finds what has a name.
+training set again, measuring.py tells what a table holds. retrieving.py prepares a query that somebody asks for and
+that no model is. last_run.py remembers how a run ended, unchanged.py that the next one would find nothing to do.
+discovery.py lists features, and finds what has a name.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
