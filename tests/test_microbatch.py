@@ -468,6 +468,21 @@ def test_a_window_has_two_ends(make_project: Make, start: str | None, end: str |
         Project(root).run(event_time_start=start, event_time_end=end)
 
 
+def test_a_window_that_takes_what_is_missing_leaves_the_newest_batch_to_the_next_run(
+    make_project: Make, clock: Callable[[str], None]
+) -> None:
+    clock("2013-01-02 08:00")
+    root = make_project(PROJECT)
+    events(root, [(1, "2013-01-01 10:00", 1), (2, "2013-01-03 10:00", 2)])  # the second one lies in the future
+    Project(root).run()
+    clock("2013-01-03 12:00")
+    Project(root).run(event_time_start="2013-01-01", event_time_end="2013-01-03")
+
+    Project(root).run()
+
+    assert totals(root) == {"01": 1, "03": 2}
+
+
 # --- a property: whatever happened on the way, the table is what its batches make of the present inputs ---------------
 
 DAYS = 5

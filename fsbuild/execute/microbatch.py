@@ -273,7 +273,8 @@ def find_batches(model: CompiledModel, bindings: Bindings, *, is_increment: bool
         return Batches(model, bindings.tools.warehouse, calendar, axis, Progress(), computed, later)
     progress = read_progress(work.states[model.unique_id].extra.get(BATCHES))
     due = set(calendar.missing(progress))
-    if work.window is None or bindings.changed_inputs(model.unique_id):
+    # A run of a window leaves to a later one what a run of everything would have done.
+    if work.window is None or due or bindings.changed_inputs(model.unique_id):
         due |= {*calendar.latest(config.lookback), *_touched(model, bindings, calendar)}
     computed = tuple(calendar.batches(work.window)) if work.window is not None else tuple(sorted(due))
     later = tuple(sorted(due.difference(computed)))
