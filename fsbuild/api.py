@@ -27,6 +27,7 @@ from fsbuild.batches import parse_moment as parse_event_time
 from fsbuild.errors import FsbuildError, Problem, UsageError, suggest
 from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
+    NEWEST,
     Added,
     Agenda,
     Compared,
@@ -42,6 +43,7 @@ from fsbuild.pipeline import (
     correlations,
     draft_project,
     find_node,
+    find_quarantine,
     find_statistics,
     find_table,
     find_training_set,
@@ -413,11 +415,13 @@ class Project:
             hint = "name one node, and either a time or a version"
             raise UsageError(Problem("a query is shown as of now, and a node as of one moment", hint=hint))
         draft = self._draft("show", inline=inline)
-        unique_id = find_node(draft, _INLINE if inline is not None else str(name))
-        if point is not None:
-            lake = open_lake(draft.project)
-            uri = readable_place(draft, unique_id, lake)
-            at = version_of(lake, uri, parse_moment(point) if isinstance(point, str) else point)
+        lake = open_lake(draft.project)
+        aside = find_quarantine(draft, str(name))
+        unique_id = find_node(draft, _INLINE if inline is not None else str(name)) if aside is None else ""
+        if point is not None or aside is not None:
+            uri = lake.uri(aside) if aside is not None else readable_place(draft, unique_id, lake)
+            moment = parse_moment(point) if isinstance(point, str) else point
+            at = version_of(lake, uri, NEWEST if moment is None else moment)
             with self._warehouse(draft) as warehouse, bound_versions(warehouse, lake, uri, [at]) as (relation,):
                 return _first_rows(warehouse, relation, limit)
         compiled = compile_draft(draft)

@@ -342,7 +342,10 @@ class _Planner:
                 parents.append(_definition(step.fingerprint))
             elif state is not None:
                 parents.append(_definition(state.fingerprint or ""))
-        return f"{model.fingerprint}.{_hash(*parents)}.{model.increment_fingerprint}"
+        # Which rows are kept out is a part of what the table is.
+        aside = [check for check in model.rendered.model.checks if check.severity == "quarantine"]
+        own = _hash(model.fingerprint, *map(_said, aside)) if aside else model.fingerprint
+        return f"{own}.{_hash(*parents)}.{model.increment_fingerprint}"
 
     def _inlined_definition(self, model: CompiledModel) -> str:
         if model.unique_id not in self.inlined:
@@ -357,7 +360,7 @@ class _Planner:
         """Identify the checks that the rows pass: rows that nobody checks have passed none."""
         if self.checking == "never":
             checks = ()
-        return _hash(*(f"{check.column} {check.label} {check.severity}" for check in checks))
+        return _hash(*map(_said, checks))
 
 
 def _rebuild_reason(model: CompiledModel, state: TableState, fingerprint: str, *, full_refresh: bool) -> str | None:
@@ -411,3 +414,10 @@ def _part(fingerprint: str, at: int) -> str:
 
 def _hash(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _said(check: Check) -> str:
+    """All that a check says."""
+    rest = {"where": check.where, "error_if": check.error_if, "warn_if": check.warn_if}
+    told = [str(check.column), check.label, check.severity, *(f"{k} {v}" for k, v in rest.items() if v is not None)]
+    return " ".join(told)

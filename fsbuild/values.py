@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ResourceType = Literal["model", "snapshot", "seed", "source"]
-Severity = Literal["error", "warn"]
+Severity = Literal["error", "warn", "quarantine"]
 Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "describe", "keep", "refuse"]
 SchemaChange = Literal["fail", "append_new_columns", "sync_all_columns"]
 Strategy = Literal["auto", "merge", "append", "delete+insert", "insert_overwrite", "microbatch"]
 BatchSize = Literal["hour", "day", "month", "year"]
+Operator = Literal["=", "!=", "<>", "<", "<=", ">", ">="]
 Status = Literal["success", "unchanged", "warn", "error", "skipped", "pass", "fail"]
 
 # The materializations that keep rows in a Delta table.
@@ -89,6 +90,11 @@ def staged_relation(unique_id: str) -> Relation:
     return Relation(STAGING, unique_id)
 
 
+def quarantine_relation(relation: Relation) -> Relation:
+    """Where the rows are that are kept out of a table."""
+    return Relation(relation.schema, f"{relation.identifier}__quarantine")
+
+
 def changes_relation(unique_id: str, input_id: str) -> Relation:
     """Where the rows of an input are kept that changed since a node read it last."""
     return Relation(STAGING, f"{unique_id} changes of {input_id}")
@@ -125,8 +131,9 @@ class Column:
 class Check:
     """One rule about a node's rows, by the name that dbt (`not_null`) or pandera (`in_range`) gives it.
 
-    `column` is None for a rule about the table as a whole. In a `relationships` check, `arguments["to"]` is the
-    unique id of the node that is referred to.
+    `column` is None for a rule about the table as a whole. Nodes that the rule refers to stand in the arguments by
+    their unique ids, which are `references` too. Only rows that meet `where` are looked at. What a number of failing
+    rows means is said by `error_if` and `warn_if`. `title` is a name that a user gave the check.
     """
 
     name: str
@@ -134,12 +141,30 @@ class Check:
     arguments: Mapping[str, object]
     place: Place
     severity: Severity = "error"
+    references: tuple[str, ...] = ()
+    where: str | None = None
+    error_if: Threshold | None = None
+    warn_if: Threshold | None = None
+    title: str = ""
 
     @property
     def label(self) -> str:
         """The check as a person would write it: `in_range(min_value=0, max_value=1)`."""
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments.items())
         return f"{self.name}({arguments})" if arguments else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """How many failing rows are too many: a comparison with their number, or with their share in percent."""
+
+    operator: Operator
+    limit: float
+    is_share: bool = False
+
+    def __str__(self) -> str:
+        """Write it as a user does."""
+        return f"{self.operator} {self.limit:g}{'%' if self.is_share else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -762,17 +787,21 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class StagedRows:
-    """Rows to be checked: streamed in batches of some columns, and open to SQL as `relation`.
+    """Rows to be checked: those that come, `checked`, and all that the table will have, `relation`, as SQL names them.
 
-    `references` names the relation of a node by unique id; `key` are the columns that identify a row to a person.
+    `stream` gives the rows of a query as Arrow batches. `references` names the relation of a node by unique id; `key`
+    are the columns that identify a row to a person. Where a table of `checked` rows has a number for each, `row_id`
+    names it.
     """
 
     relation: str
+    checked: str
     columns: Sequence[ColumnType]
-    batches: Callable[[Sequence[str]], Iterable[Any]]
+    stream: Callable[[str], Iterable[Any]]
     query: Callable[[str], Sequence[Mapping[str, object]]]
     references: Callable[[str], str]
     key: Sequence[str] = ()
+    row_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

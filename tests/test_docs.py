@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import pytest
 
-from fsbuild.check_names import CHECKS
+from fsbuild.check.names import CHECKS
 from fsbuild.cli import cli
 from fsbuild.values import ModelConfig
 
@@ -81,7 +81,7 @@ def test_every_check_is_documented() -> None:
         aliases = "".join(f", `{alias}`" for alias in check.aliases)
         arguments = ", ".join(f"`{a.name}`" + ("" if a.is_required else " (optional)") for a in check.arguments)
         rows.append(f"| `{name}`{aliases} | {arguments} | {check.doc} |\n")
-    _between(DOCS / "configuration.md", "checks", "".join(rows) + "\n")
+    _between(DOCS / "checks.md", "checks", "".join(rows) + "\n")
 
 
 def _anchors(page: Path) -> set[str]:

@@ -505,10 +505,10 @@ models:
             ],
         ),
         (
-            "models:\n  - name: orders\n    tests:\n      - a: {severity: loud}\n      - b: {config: {where: x}}\n",
+            "models:\n  - name: orders\n    tests:\n      - a: {severity: loud}\n      - b: {config: {fail_calc: x}}\n",
             [
-                "m.yml:4: severity is 'loud', not error or warn",
-                "m.yml:5: fsbuild does not support the test config 'where'",
+                "m.yml:4: severity is 'loud', not error, warn or quarantine",
+                "m.yml:5: fsbuild does not support the test config 'fail_calc'",
             ],
         ),
         (

@@ -102,6 +102,19 @@ class Warehouse:
             (count,) = self._cursor().execute(f"INSERT INTO {relation} {sql}").fetchall()[0]
         return int(count)
 
+    def keep_rows(self, relation: Relation, rows: pa.Table) -> None:
+        """Keep rows that come from outside under a name."""
+        cursor = self._cursor()
+        with engine_errors():
+            cursor.register("fsbuild_rows", rows)
+            cursor.execute(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM fsbuild_rows")
+            cursor.unregister("fsbuild_rows")
+
+    def remove(self, relation: Relation, condition: str) -> None:
+        """Take rows out of those that are kept under a name."""
+        with engine_errors():
+            self._cursor().execute(f"DELETE FROM {relation} WHERE {condition}")
+
     def set_batch(self, start: str | None = None, end: str | None = None) -> None:
         """Choose the stretch of time, as SQL, that the queries of this thread read; without one they read no batch."""
         cursor = self._cursor()

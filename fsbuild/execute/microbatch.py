@@ -95,6 +95,10 @@ class Replacing:
         outside = self._outside(merged([self.batch, *self.pending]))
         return f"(SELECT {self.target.names} FROM {self.target.relation} WHERE {outside})"
 
+    def kept(self, aside: str) -> str:
+        """Those of other batches."""
+        return f"(SELECT * FROM {aside} WHERE {self._outside([self.batch])})"
+
     def entry(self, count: int) -> Entry:
         """All of them in the place of the batch's rows, or nothing where these are the same."""
         names, sql = self.target.names, f"SELECT * FROM {self.target.staged}"

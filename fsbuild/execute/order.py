@@ -39,8 +39,7 @@ def _read_steps(unique_id: str, steps: Mapping[str, Step], work: Work) -> Iterat
 def _referred(unique_id: str, work: Work) -> Iterator[str]:
     """The nodes that a node's checks refer to."""
     for check in checks_of(unique_id, work) if work.is_checking else ():
-        if "to" in check.arguments:
-            yield str(check.arguments["to"])
+        yield from check.references
 
 
 def _waits_for(waiting: str, target: str, waits: Mapping[str, Mapping[str, None]]) -> bool:

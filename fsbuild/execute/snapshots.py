@@ -54,6 +54,10 @@ class Snapshotting:
     def others(self) -> None:
         """A row that stays has an id of its own."""
 
+    def kept(self, aside: str) -> str:
+        """All: no row of a snapshot is kept out of it."""
+        return aside
+
     def entry(self, count: int) -> Entry:
         """All staged rows: those that end have the id of a row of the table, those that begin have new ids."""
         target = self.target

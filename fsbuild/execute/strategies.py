@@ -87,6 +87,9 @@ class Strategy(Protocol):
     def others(self) -> str | None:
         """The rows that stay beside those that come and may have the key of one; None where none can."""
 
+    def kept(self, aside: str) -> str | None:
+        """Of rows that were kept out of the table earlier those that stay so, as a relation; None where all go."""
+
     def entry(self, count: int) -> Entry:
         """How the `count` staged rows are written."""
 
@@ -107,6 +110,9 @@ class Overwriting:
 
     def others(self) -> None:
         """No row stays."""
+
+    def kept(self, aside: str) -> None:
+        """None: all rows came again."""
 
     def entry(self, count: int) -> Entry:
         """All of them."""
@@ -132,6 +138,10 @@ class Appending:
         """All of the table's."""
         return str(self.target.relation)
 
+    def kept(self, aside: str) -> str:
+        """All."""
+        return aside
+
     def entry(self, count: int) -> Entry:
         """All of them."""
         return Entry(Append(), f"SELECT * FROM {self.target.staged}", count)
@@ -156,6 +166,10 @@ class Merging:
 
     def others(self) -> None:
         """What has the key of a row that comes is replaced."""
+
+    def kept(self, aside: str) -> str:
+        """All: whose key comes again is seen later."""
+        return aside
 
     def entry(self, count: int) -> Entry:
         """All of them; Delta leaves those alone that do not differ."""
@@ -185,6 +199,10 @@ class ResolvedMerging:
 
     def others(self) -> None:
         """What has the key of a row that comes is replaced."""
+
+    def kept(self, aside: str) -> str:
+        """All: whose key comes again is seen later."""
+        return aside
 
     def entry(self, count: int) -> Entry:
         """The rows that do something."""
@@ -283,6 +301,10 @@ class Replacing:
         replaced, key = ({name.lower() for name in names} for names in (self.keys, self.target.key))
         return None if replaced <= key else f"({self._present('ANTI')})"
 
+    def kept(self, aside: str) -> str:
+        """Those with other keys."""
+        return f"({self._having(aside, 't.*', 'ANTI')})"
+
     def entry(self, count: int) -> Entry:
         """Write the rows that are new, other, or gone."""
         del count  # most of the staged rows are in the table already
@@ -314,12 +336,16 @@ class Replacing:
 
     def _present(self, join: str) -> str:
         """The table's rows that have one of the keys, or those that have none."""
+        names = ", ".join(f"t.{quote(column.name)}" for column in self.target.columns)
+        return self._having(str(self.target.relation), names, join)
+
+    def _having(self, rows: str, names: str, join: str) -> str:
+        """The rows of a relation that have one of the keys, or those that have none."""
         keys = keys_relation(self.target.unique_id)
         # Only equality lets the engine skip the parts of the table that have other keys.
         same = "IS NOT DISTINCT FROM" if has_null_keys(self.warehouse.rows, keys, len(self.keys)) else "="
         on = " AND ".join(f"t.{quote(name)} {same} k.{quote(f'k{at}')}" for at, name in enumerate(self.keys))
-        names = ", ".join(f"t.{quote(column.name)}" for column in self.target.columns)
-        return f"SELECT {names} FROM {self.target.relation} AS t {join} JOIN {keys} AS k ON {on}"
+        return f"SELECT {names} FROM {rows} AS t {join} JOIN {keys} AS k ON {on}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,9 +367,19 @@ class Rewriting:
         """What stays."""
         return self.inner.others()
 
+    def kept(self, aside: str) -> str | None:
+        """What stays aside."""
+        return self.inner.kept(aside)
+
     def entry(self, count: int) -> Entry:
         """All rows."""
         return self.target.overwritten_by(self.whole(), count)
+
+
+def is_merge(strategy: Strategy) -> bool:
+    """Whether a row of the table goes only where another one with its key comes."""
+    inner = strategy.inner if isinstance(strategy, Rewriting) else strategy
+    return isinstance(inner, Merging | ResolvedMerging)
 
 
 def choose_entry(strategy: Strategy, target: Target, warehouse: Warehouse, count: int) -> Entry:

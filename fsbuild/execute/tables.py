@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeGuard
@@ -21,6 +21,8 @@ from fsbuild.execute.bindings import Bindings, in_columns
 from fsbuild.execute.joins import kept_stages, write_recipe
 from fsbuild.execute.keys import refuse_bad_keys, refuse_keys_of_others
 from fsbuild.execute.microbatch import BatchLoad, find_batches
+from fsbuild.execute.quarantine import VERSION as QUARANTINE_VERSION
+from fsbuild.execute.quarantine import Quarantine, gating, quarantining
 from fsbuild.execute.snapshots import (
     OPEN_END,
     Snapshotting,
@@ -45,6 +47,7 @@ from fsbuild.execute.strategies import (
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
 from fsbuild.recipes import RECIPE, StagedQuery, in_stages
 from fsbuild.values import (
+    Check,
     CheckResult,
     ColumnType,
     Commit,
@@ -63,6 +66,7 @@ from fsbuild.values import (
     TableState,
     TableStatistics,
     keys_relation,
+    quarantine_relation,
     quote,
     staged_relation,
 )
@@ -160,7 +164,8 @@ class Execution:
     def _check_published(self, unique_id: str) -> tuple[CheckResult, ...]:
         relation = str(self.bindings.bind(unique_id))
         columns = self.tools.warehouse.columns(f"SELECT * FROM {relation}")
-        return self._check(unique_id, self._staged_rows(relation, columns, key_of(unique_id, self.work)))
+        rows = self._staged_rows(relation, columns, key_of(unique_id, self.work))
+        return self._check(unique_id, rows, checks_of(unique_id, self.work))
 
     def _check_present(self, step: Step, node: NodeResult) -> NodeResult:
         """Check the rows of a table that stays as it is, and remember new checks that they have passed."""
@@ -330,20 +335,31 @@ class Execution:
         query = in_stages(load.joins, load.sql)
         count = load.batch.stage(staged) if load.batch else self._stage(query, staged)
         columns = warehouse.columns(f"SELECT * FROM {staged}")
+        target = self._target(load, columns)
+        if load.strategy in ("delete+insert", "insert_overwrite"):
+            warehouse.keep(keys_relation(unique_id), keys_of_staged(target, load.affected))
+        quarantine = self._quarantine(unique_id)
+        aside, removed = self._set_aside(quarantine, load, target) if quarantine is not None else ((), 0)
+        if _verdict(aside, "success", "error") == "error":
+            return self._refused(node, staged, count, aside)
+        count -= removed
         if load.key:
             refuse_bad_keys(warehouse.rows, str(staged), load.key)
-        target = self._target(load, columns)
         strategy = self._strategy(load, target)
         if load.key and (others := strategy.others()) is not None:
             refuse_keys_of_others(warehouse.rows, str(staged), others, load.key)
         results, statistics = self._judge(load, strategy, columns)
+        results = (*aside, *results)
         status = _verdict(results, "success", "error")
         if status == "error":
-            warehouse.drop(staged)
-            message = "its checks failed; nothing was published"
-            return replace(node, status=status, rows=count, checks=results, message=message)
+            return self._refused(node, staged, count, results)
+        if quarantine is not None:
+            load = self._with_quarantine(quarantine, load)
+        if removed and quarantine is not None:
+            told = f"{removed:,} row{'s' * (removed > 1)} kept out, in {quarantine.relation.identifier}"
+            node = replace(node, message="; ".join(filter(None, (node.message, told))))
         entry = choose_entry(strategy, target, warehouse, count)
-        if entry.write is None:
+        if entry.write is None and not removed:
             warehouse.drop(staged)
             return replace(node, status=status, rows=0, checks=results)
         names = tuple(column.name for column in columns)
@@ -355,16 +371,61 @@ class Execution:
             recipe = write_recipe(model, query, str(staged), self.bindings)
             commit = replace(commit, extra={**commit.extra, RECIPE: recipe.to_json()})
         relation = self.bindings.relation(unique_id)
-        version = self.tools.lake.write(entry.write, relation, table_rows, commit)
+        if entry.write is None:
+            version = self.tools.lake.record(relation, commit)
+        else:
+            version = self.tools.lake.write(entry.write, relation, table_rows, commit)
         with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
             said = commit.properties, commit.description, self.work.run_id
             version = self.tools.lake.set_properties(relation, *said) or version
-            if load.is_compacted and not isinstance(entry.write, Overwrite):
+            if load.is_compacted and entry.write is not None and not isinstance(entry.write, Overwrite):
                 version = self.tools.lake.compact(relation, self.work.run_id) or version
         self.measuring.remember(unique_id, version, statistics)
         keep = isinstance(strategy, Overwriting) and count <= _KEPT_ROWS
         self.bindings.remember(unique_id, version, keep=keep)
         return replace(node, status=status, rows=entry.count, version=version, checks=results)
+
+    def _refused(self, node: NodeResult, staged: Relation, count: int, results: tuple[CheckResult, ...]) -> NodeResult:
+        """End a node whose rows failed their checks."""
+        self.tools.warehouse.drop(staged)
+        message = "its checks failed; nothing was published"
+        return replace(node, status="error", rows=count, checks=results, message=message)
+
+    def _quarantine(self, unique_id: str) -> Quarantine | None:
+        """The rows that are kept out of a node's table; None where no check keeps any out and none ever did."""
+        state = self._state(unique_id)
+        written = state.extra.get(QUARANTINE_VERSION) if state is not None else None
+        if written is None and not quarantining(checks_of(unique_id, self.work)):
+            return None
+        relation = quarantine_relation(self.bindings.relation(unique_id))
+        base = int(written) if written is not None else None
+        return Quarantine(unique_id, relation, key_of(unique_id, self.work), base, self.work, self.tools)
+
+    def _set_aside(self, quarantine: Quarantine, load: _Load, target: Target) -> tuple[tuple[CheckResult, ...], int]:
+        """Take the rows that fail out of the staged ones, held against all that the table would have with them."""
+        later = self.deferred.get(load.unique_id, frozenset())
+        asked = quarantining(checks_of(load.unique_id, self.work))
+
+        def staged(whole: str) -> StagedRows:
+            rows = self._staged_rows(str(target.staged), target.columns, quarantine.key, whole=whole)
+            return replace(rows, row_id="rowid")
+
+        return quarantine.set_aside(
+            [check for check in asked if later.isdisjoint(check.references)],
+            staged,
+            lambda: self._strategy(load, target),
+        )
+
+    def _with_quarantine(self, quarantine: Quarantine, load: _Load) -> _Load:
+        """Write the rows that are kept out, and let the commit of the others name their version."""
+        version = quarantine.publish()
+        quarantine.close()
+        said = {QUARANTINE_VERSION: str(version)} if version is not None else {}
+        return replace(load, commit=replace(load.commit, extra={**load.commit.extra, **said}))
+
+    def _state(self, unique_id: str) -> TableState | None:
+        """What a node's table is now."""
+        return self.bindings.published.get(unique_id) or self.bindings.states.get(unique_id)
 
     def _stage(self, query: StagedQuery, staged: Relation) -> int:
         """Compute a query and keep its rows."""
@@ -380,7 +441,8 @@ class Execution:
         if self.work.is_checking:
             key = key_of(unique_id, self.work) if load.strategy == "snapshot" or not load.key else load.key
             checked = whole if load.has_new_checks else strategy.checked()
-            results = self._check(unique_id, self._staged_rows(checked, columns, key, whole=whole))
+            rows = self._staged_rows(checked, columns, key, whole=whole)
+            results = self._check(unique_id, rows, gating(checks_of(unique_id, self.work)))
         model = self.work.models.get(unique_id)
         if model is None or _verdict(results, "success", "error") == "error":
             return results, None
@@ -403,10 +465,7 @@ class Execution:
 
     def _plain_strategy(self, load: _Load, target: Target) -> Strategy:
         warehouse = self.tools.warehouse
-        if load.strategy == "auto":
-            return Replacing(target, load.affected, warehouse)
-        if load.strategy in ("delete+insert", "insert_overwrite"):
-            warehouse.keep(keys_relation(load.unique_id), keys_of_staged(target, load.affected))
+        if load.strategy in ("auto", "delete+insert", "insert_overwrite"):
             return Replacing(target, load.affected, warehouse)
         if load.rules is not None:
             merging = ResolvedMerging(target, warehouse, load.rules)
@@ -421,16 +480,19 @@ class Execution:
     def _fenced(self, commit: Commit, rows: int, event_times: tuple[str, str] | None = None) -> Commit:
         """Complete a commit by the version that it builds upon, and what is only known now."""
         unique_id = commit.app_id.removeprefix("fsbuild.")
-        state = self.bindings.published.get(unique_id) or self.bindings.states.get(unique_id)
-        return replace(commit, expected_version=state.version if state else None, rows=rows, event_times=event_times)
+        state = self._state(unique_id)
+        extra = commit.extra
+        if state is not None and QUARANTINE_VERSION in state.extra:
+            extra = {QUARANTINE_VERSION: state.extra[QUARANTINE_VERSION], **extra}
+        version = state.version if state is not None else None
+        return replace(commit, expected_version=version, rows=rows, event_times=event_times, extra=extra)
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
-    def _check(self, unique_id: str, rows: StagedRows) -> tuple[CheckResult, ...]:
-        """Run a node's checks, but for those that refer to what is only built after it."""
+    def _check(self, unique_id: str, rows: StagedRows, checks: Sequence[Check]) -> tuple[CheckResult, ...]:
+        """Run checks of a node, but for those that refer to what is only built after it."""
         later = self.deferred.get(unique_id, frozenset())
-        checks = checks_of(unique_id, self.work)
-        now = [check for check in checks if check.arguments.get("to") not in later]
+        now = [check for check in checks if later.isdisjoint(check.references)]
         message = "refers to what is built from these rows; `fsbuild test` checks it"
         skipped = [CheckResult(check, "skipped", message=message) for check in checks if check not in now]
         return (*self.tools.check(now, rows), *skipped)
@@ -441,11 +503,8 @@ class Execution:
         """Rows for the check stage: each row of `relation` is checked, and what spans rows over `whole`."""
         warehouse = self.tools.warehouse
 
-        def batches(names: Sequence[str]) -> Iterator[object]:
-            yield from warehouse.stream(f"SELECT {', '.join(map(quote, names))} FROM {relation}")
-
         references = lambda name: str(self.bindings.bind(name))  # noqa: E731 - shorter than a function of its own
-        return StagedRows(whole or relation, columns, batches, warehouse.rows, references, key)
+        return StagedRows(whole or relation, relation, columns, warehouse.stream, warehouse.rows, references, key)
 
     def _event_times(self, staged: str, column: str | None) -> tuple[str, str] | None:
         """The first and the last event time among staged rows, as text; None where there is no event time."""

@@ -67,7 +67,7 @@ def _described() -> dict[str, Schema]:
 
 def _test() -> Schema:
     """A test: its name alone, or its name with a mapping of arguments."""
-    config = _object(TEST_CONFIG_KEYS, {"severity": {"enum": ["error", "warn"]}, "tags": _NAMES})
+    config = _object(TEST_CONFIG_KEYS, {"severity": {"enum": ["error", "warn", "quarantine"]}, "tags": _NAMES})
     arguments = {"type": ["object", "null"], "properties": {"config": config, "arguments": _MAPPING}}
     named = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": arguments}
     with_key = {"type": "object", "properties": {"test_name": {"type": "string"}}, "required": ["test_name"]}

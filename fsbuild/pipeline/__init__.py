@@ -22,8 +22,16 @@ from fsbuild.pipeline.drafting import Added, Draft, compiled_path, draft_project
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
-from fsbuild.pipeline.nodes import find_node, find_table, has_table, readable_place, relation_of, shown_name
-from fsbuild.pipeline.points import bound_versions, parse_moment, version_of, versions_between
+from fsbuild.pipeline.nodes import (
+    find_node,
+    find_quarantine,
+    find_table,
+    has_table,
+    readable_place,
+    relation_of,
+    shown_name,
+)
+from fsbuild.pipeline.points import NEWEST, bound_versions, parse_moment, version_of, versions_between
 from fsbuild.pipeline.restoring import restore_tables
 from fsbuild.pipeline.retrieving import given_source, inline_model, prepare_retrieval
 from fsbuild.pipeline.running import Agenda, RunOptions, plan_run, set_agenda, tools_for, warming_up, work_on
@@ -32,6 +40,7 @@ from fsbuild.pipeline.training import content_of, find_training_set, followed, r
 from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
 
 __all__ = [
+    "NEWEST",
     "Added",
     "Agenda",
     "Compared",
@@ -50,6 +59,7 @@ __all__ = [
     "correlations",
     "draft_project",
     "find_node",
+    "find_quarantine",
     "find_statistics",
     "find_table",
     "find_training_set",

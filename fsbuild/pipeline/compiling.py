@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fsbuild.errors import CompileError, FsbuildError, Place, Problem, in_order, suggest
+from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem, in_order, suggest
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
 from fsbuild.values import ColumnType, CompiledModel, Model, Project, Seed, Source
 
@@ -31,7 +31,6 @@ def compile_draft(draft: Draft) -> Compiled:
     Raises:
         FsbuildError: SQL, sources or checks are wrong; all problems at once.
     """
-    from fsbuild.check import problems_of
     from fsbuild.compile import compile_models
     from fsbuild.engine import Binder
 
@@ -53,10 +52,7 @@ def compile_draft(draft: Draft) -> Compiled:
     models = {model.unique_id: model for model in compiled}
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in models.items()}
     columns |= {name: one.columns for name, one in known.items()}
-    nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
-    for node in nodes:
-        if node.checks and node.unique_id in columns:
-            problems.extend(problems_of(node.checks, columns[node.unique_id]))
+    problems.extend(_check_problems(draft, columns, binder))
     problems.extend(_column_problems(project, columns))
     problems.extend(_feature_problems(draft, columns))
     problems.extend(_reference_problems(draft))
@@ -150,10 +146,52 @@ def _reference_problems(draft: Draft) -> Iterator[Problem]:
     present = {node.unique_id for node in nodes if node.unique_id not in names}
     for node in nodes:
         for check in node.checks if node.unique_id in present else ():
-            to = check.arguments.get("to") if check.name == "relationships" else None
-            if isinstance(to, str) and to and to not in present:
-                message = f"'relationships' refers to '{names.get(to, to.rpartition('.')[2])}', which is disabled"
-                yield Problem(message, check.place, hint="enable it, or take the test out")
+            for to in check.references:
+                if to and to not in present:
+                    message = f"'{check.name}' refers to '{names.get(to, to.rpartition('.')[2])}', which is disabled"
+                    yield Problem(message, check.place, hint="enable it, or take the test out")
+
+
+def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: Binder) -> Iterator[Problem]:
+    """What is wrong with checks: their names and arguments, and the SQL in them, which the engine judges."""
+    from fsbuild.check import probe, problems_of
+
+    project = draft.project
+    nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
+    relations = {name: str(model.relation) for name, model in draft.models.items()}
+    relations |= {seed.unique_id: str(seed.relation) for seed in project.seeds}
+    relations |= {source.unique_id: str(source.relation) for source in project.sources}
+    for node in nodes:
+        types = columns.get(node.unique_id)
+        if any(check.severity == "quarantine" for check in node.checks):
+            yield from _quarantine_problems(node, draft)
+        for check in node.checks if types else ():
+            problems = problems_of([check], types or ())
+            yield from problems
+            if problems or any(name not in columns for name in check.references):
+                continue
+            sql = probe(check, relations[node.unique_id], types or (), relations.__getitem__)
+            try:
+                if sql is not None:
+                    binder.columns_of(sql)
+            except BindError as exc:
+                yield Problem(f"{check.label}: {exc.message.splitlines()[0]}", check.place)
+
+
+def _quarantine_problems(node: Model | Seed | Source, draft: Draft) -> Iterator[Problem]:
+    """Why rows that fail cannot be kept out of a node."""
+    model, check = draft.models.get(node.unique_id), next(one for one in node.checks if one.severity == "quarantine")
+    if isinstance(node, Source):
+        yield Problem(
+            "no row can be kept out of a source", check.place, hint="quarantine it in the model that reads it"
+        )
+    elif model is not None and model.config.materialized not in ("table", "incremental"):
+        message = f"no row can be kept out of '{node.name}', which is of the kind '{model.config.materialized}'"
+        yield Problem(message, check.place, hint="make it a table, or write severity: warn")
+    taken = f"{node.name}__quarantine"
+    relations = [*(m.relation for m in draft.models.values()), *(seed.relation for seed in draft.project.seeds)]
+    if any(relation.identifier == taken for relation in relations):
+        yield Problem(f"'{taken}' is the table of the rows kept out of '{node.name}', and a node", check.place)
 
 
 def _column_problems(project: Project, columns: Mapping[str, Sequence[ColumnType]]) -> Iterator[Problem]:

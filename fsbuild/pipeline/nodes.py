@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fsbuild.errors import Problem, UsageError, suggest
 from fsbuild.pipeline.drafting import Draft
-from fsbuild.values import STORED, GraphNode, Relation
+from fsbuild.values import STORED, GraphNode, Relation, quarantine_relation
 
 if TYPE_CHECKING:
     from fsbuild.store import Lake
@@ -57,6 +57,15 @@ def relation_of(draft: Draft, unique_id: str) -> Relation:
     if unique_id in draft.models:
         return draft.models[unique_id].relation
     return next(seed.relation for seed in draft.project.seeds if seed.unique_id == unique_id)
+
+
+def find_quarantine(draft: Draft, name: str) -> Relation | None:
+    """Find the table `<node>__quarantine`, of the rows that are kept out of a node's; None where none is meant."""
+    node = name.removesuffix("__quarantine")
+    names = {shown_name(node) for node in draft.graph.nodes.values()}
+    if name in names or node == name or node not in names:
+        return None
+    return quarantine_relation(relation_of(draft, find_table(draft, node, "quarantine")))
 
 
 def readable_place(draft: Draft, unique_id: str, lake: Lake) -> str:

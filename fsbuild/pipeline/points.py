@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fsbuild.store import Lake
 
 Point = int | str | dt.datetime
+NEWEST = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def parse_moment(given: str | dt.datetime) -> dt.datetime:
@@ -66,7 +67,7 @@ def versions_between(lake: Lake, uri: str, since: Point | None, until: Point | N
     Raises:
         UsageError: there is no such version, or the rows have not changed since the table was made.
     """
-    latest = version_of(lake, uri, dt.datetime.max.replace(tzinfo=dt.UTC) if until is None else until)
+    latest = version_of(lake, uri, NEWEST if until is None else until)
     if since is not None:
         return version_of(lake, uri, since), latest
     changed = lake.last_change(uri, latest)

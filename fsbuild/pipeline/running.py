@@ -62,9 +62,8 @@ def set_agenda(command: str, compiled: Compiled, chosen: Sequence[str]) -> Agend
     read = set(wanted)
     if command in ("run", "snapshot"):
         read |= {seed for name in wanted for seed in physical_inputs(name, compiled.models) if seed in seeds}
-        read |= {
-            str(check.arguments.get("to")) for name in wanted for check in compiled.models[name].rendered.model.checks
-        }
+        checks = (check for name in wanted for check in compiled.models[name].rendered.model.checks)
+        read |= {name for check in checks for name in check.references}
     order = tuple(name for name in draft.graph.order if name in read and (name in wanted or name in seeds))
     return Agenda(command, frozenset(wanted), order)
 
@@ -124,11 +123,12 @@ def is_checking(command: str, draft: Draft) -> bool:
 
 def tools_for(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None]) -> Tools:
     """Gather the stages that executing uses."""
-    from fsbuild.check import run_checks
+    from fsbuild.check import find_failing, run_checks
     from fsbuild.execute import Tools
     from fsbuild.features import compare_tables, measure_table
 
-    return Tools(warehouse, open_lake(draft.project), run_checks, on_event, measure_table, compare_tables)
+    lake = open_lake(draft.project)
+    return Tools(warehouse, lake, run_checks, find_failing, on_event, measure_table, compare_tables)
 
 
 @contextmanager

@@ -13,13 +13,13 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from fsbuild.check_names import BY_NAME, CHECKS
+from fsbuild.check.names import BY_NAME, CHECKS
 from fsbuild.errors import Problem, listing, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from fsbuild.check_names import Argument, CheckName, TypeKind
+    from fsbuild.check.names import Argument, CheckName, TypeKind
     from fsbuild.values import Check, ColumnType
 
 _KINDS: Mapping[str, TypeKind] = {
@@ -34,7 +34,21 @@ _KINDS: Mapping[str, TypeKind] = {
     **dict.fromkeys(("TIMESTAMP", "DATETIME", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "timestamp"),
     **dict.fromkeys(("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"), "instant"),
 }
-_MEANS: Mapping[str, str] = {"flag": "true or false", "length": "a number", "values": "a list", "columns": "a list"}
+_MEANS: Mapping[str, str] = {
+    "flag": "true or false",
+    "length": "a whole number",
+    "number": "a number",
+    "values": "a list",
+    "columns": "a list of columns",
+}
+_PYTHON: Mapping[str, type | tuple[type, ...]] = {
+    "flag": bool,
+    "length": int,
+    "number": (int, float),
+    "values": list,
+    "columns": list,
+    "sql": (str, int, float),
+}
 
 
 def problems_of(checks: Sequence[Check], columns: Sequence[ColumnType]) -> tuple[Problem, ...]:
@@ -68,10 +82,12 @@ def _mistakes(check: Check, columns: Sequence[ColumnType]) -> Iterator[tuple[str
     if known is None:
         yield f"unknown check '{check.name}'", suggest(check.name, BY_NAME) or f"there are {listing(list(CHECKS), 99)}"
         return
-    misnamed = [*_misnamed_arguments(check, known), *_misnamed_columns(check, columns)]
+    misnamed = [*_misnamed_arguments(check, known), *_misnamed_columns(check, known, columns)]
     yield from misnamed
     if misnamed:
         return
+    if check.severity == "quarantine" and not known.tells_rows:
+        yield f"{check.name} is about the table, of which no row can be put aside", "write severity: error, or warn"
     name = (check.column or "").casefold()
     type_name = next((column.type for column in columns if column.name.casefold() == name), "")
     kind = kind_of(type_name)
@@ -95,13 +111,21 @@ def _misnamed_arguments(check: Check, known: CheckName) -> Iterator[tuple[str, s
             yield f"{check.name} needs the argument '{argument.name}'", None
 
 
-def _misnamed_columns(check: Check, columns: Sequence[ColumnType]) -> Iterator[tuple[str, str | None]]:
-    listed = check.arguments.get("columns") if check.name == "unique" else None
-    if check.column is None and not listed:
+def _misnamed_columns(
+    check: Check, known: CheckName, columns: Sequence[ColumnType]
+) -> Iterator[tuple[str, str | None]]:
+    listed = known.name == "unique" and check.arguments.get("columns")
+    if check.column is None and (known.about == "column" or (known.name == "unique" and not listed)):
         yield f"{check.name} is about a column", "write it under the column's name"
     elif check.column is not None and listed:
         yield f"{check.name} names `columns` under the column '{check.column}'", "write it under the node instead"
-    about = [check.column] if check.column is not None else listed if isinstance(listed, list) else []
+    elif check.column is not None and known.about == "table":
+        yield f"{check.name} is about the table", "write it under the node instead of a column"
+    about = [check.column] if check.column is not None else []
+    for argument in known.arguments:
+        named = check.arguments.get(argument.name)
+        if argument.kind in ("column", "columns"):
+            about += named if isinstance(named, list) else [named] if isinstance(named, str) else []
     names = {column.name.casefold(): column.name for column in columns}
     for name in map(str, about):
         if names and name.casefold() not in names:
@@ -110,6 +134,10 @@ def _misnamed_columns(check: Check, columns: Sequence[ColumnType]) -> Iterator[t
 
 def _refuse_contradiction(name: str, values: Mapping[str, Any]) -> None:
     """Refuse, as pandera does when it builds the check, arguments that no value could satisfy together."""
+    if name == "accepted_range":
+        if not values.keys() & {"min_value", "max_value"}:
+            raise ValueError("give min_value, max_value or both")
+        return  # the bounds are SQL
     low, high = values.get("min_value"), values.get("max_value")
     if name == "str_length" and ("exact_value" in values) == (low is not None or high is not None):
         raise ValueError("give either exact_value, or min_value, max_value or both")
@@ -132,9 +160,11 @@ def _read(argument: Argument, value: object, type_name: str) -> object:
         return convert_all(value, type_name)
     if argument.kind == "ignored" or (value is None and not argument.is_required):
         return None
-    wanted = {"flag": bool, "length": int, "values": list, "columns": list}.get(argument.kind, str)
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+    wanted = _PYTHON.get(argument.kind, str)
+    if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
         raise ValueError(f"{value!r} is not {_MEANS.get(argument.kind, 'text')}")
+    if argument.kind == "choice" and value not in argument.choices:
+        raise ValueError(f"{value!r} is none of {listing(argument.choices, 99)}")
     if argument.kind == "pattern":
         try:
             re.compile(anchored(str(value)))
