@@ -33,6 +33,7 @@ from fsbuild.execute.snapshots import (
 from fsbuild.execute.statistics import Measuring
 from fsbuild.execute.strategies import (
     Appending,
+    Entry,
     MergeRules,
     Merging,
     Overwriting,
@@ -359,31 +360,37 @@ class Execution:
             told = f"{removed:,} row{'s' * (removed > 1)} kept out, in {quarantine.relation.identifier}"
             node = replace(node, message="; ".join(filter(None, (node.message, told))))
         entry = choose_entry(strategy, target, warehouse, count)
-        if entry.write is None and not removed:
+        if entry.write is None and QUARANTINE_VERSION not in load.commit.extra:
             warehouse.drop(staged)
             return replace(node, status=status, rows=0, checks=results)
-        names = tuple(column.name for column in columns)
-        table_rows = TableRows(lambda: warehouse.stream(entry.sql), names, entry.count)
-        commit = self._fenced(load.commit, entry.count, self._event_times(str(staged), load.event_time))
-        commit = replace(commit, extra={**commit.extra, "columns": _columns_json(columns)})
-        model = self.work.models.get(unique_id)
-        if model is not None and model.rendered.training is not None:
-            recipe = write_recipe(model, query, str(staged), self.bindings)
-            commit = replace(commit, extra={**commit.extra, RECIPE: recipe.to_json()})
-        relation = self.bindings.relation(unique_id)
-        if entry.write is None:
-            version = self.tools.lake.record(relation, commit)
-        else:
-            version = self.tools.lake.write(entry.write, relation, table_rows, commit)
-        with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
-            said = commit.properties, commit.description, self.work.run_id
-            version = self.tools.lake.set_properties(relation, *said) or version
-            if load.is_compacted and entry.write is not None and not isinstance(entry.write, Overwrite):
-                version = self.tools.lake.compact(relation, self.work.run_id) or version
+        version = self._write(load, query, columns, entry)
         self.measuring.remember(unique_id, version, statistics)
         keep = isinstance(strategy, Overwriting) and count <= _KEPT_ROWS
         self.bindings.remember(unique_id, version, keep=keep)
         return replace(node, status=status, rows=entry.count, version=version, checks=results)
+
+    def _write(self, load: _Load, query: StagedQuery, columns: Sequence[ColumnType], entry: Entry) -> int:
+        """Commit the rows that have passed their checks, and what is remembered with them; return the version."""
+        lake, warehouse, unique_id = self.tools.lake, self.tools.warehouse, load.unique_id
+        staged, relation = str(staged_relation(unique_id)), self.bindings.relation(unique_id)
+        commit = self._fenced(load.commit, entry.count, self._event_times(staged, load.event_time))
+        commit = replace(commit, extra={**commit.extra, "columns": _columns_json(columns)})
+        model = self.work.models.get(unique_id)
+        if model is not None and model.rendered.training is not None:
+            recipe = write_recipe(model, query, staged, self.bindings)
+            commit = replace(commit, extra={**commit.extra, RECIPE: recipe.to_json()})
+        if entry.write is None:
+            return lake.record(relation, commit)
+        names = tuple(column.name for column in columns)
+        version = lake.write(
+            entry.write, relation, TableRows(lambda: warehouse.stream(entry.sql), names, entry.count), commit
+        )
+        with suppress(ConflictError):  # another writer is at the table already; the rows are published all the same
+            said = commit.properties, commit.description, self.work.run_id
+            version = lake.set_properties(relation, *said) or version
+            if load.is_compacted and not isinstance(entry.write, Overwrite):
+                version = lake.compact(relation, self.work.run_id) or version
+        return version
 
     def _refused(self, node: NodeResult, staged: Relation, count: int, results: tuple[CheckResult, ...]) -> NodeResult:
         """End a node whose rows failed their checks."""
@@ -417,11 +424,12 @@ class Execution:
         )
 
     def _with_quarantine(self, quarantine: Quarantine, load: _Load) -> _Load:
-        """Write the rows that are kept out, and let the commit of the others name their version."""
+        """Write the rows that are kept out; where these are others than before, the commit of the table says so."""
         version = quarantine.publish()
         quarantine.close()
-        said = {QUARANTINE_VERSION: str(version)} if version is not None else {}
-        return replace(load, commit=replace(load.commit, extra={**load.commit.extra, **said}))
+        if version == quarantine.base:
+            return load
+        return replace(load, commit=replace(load.commit, extra={**load.commit.extra, QUARANTINE_VERSION: str(version)}))
 
     def _state(self, unique_id: str) -> TableState | None:
         """What a node's table is now."""
