@@ -90,6 +90,11 @@ def staged_relation(unique_id: str) -> Relation:
     return Relation(STAGING, unique_id)
 
 
+def checked_relation(unique_id: str) -> Relation:
+    """What the SQL of a check calls a node, whose rows are perhaps not published yet."""
+    return Relation("fsbuild_checked", unique_id)
+
+
 def quarantine_relation(relation: Relation) -> Relation:
     """Where the rows are that are kept out of a table."""
     return Relation(relation.schema, f"{relation.identifier}__quarantine")
@@ -133,7 +138,9 @@ class Check:
 
     `column` is None for a rule about the table as a whole. Nodes that the rule refers to stand in the arguments by
     their unique ids, which are `references` too. Only rows that meet `where` are looked at. What a number of failing
-    rows means is said by `error_if` and `warn_if`. `title` is a name that a user gave the check.
+    rows means is said by `error_if` and `warn_if`. `title` is a name that a user gave the check, and `said` has the
+    settings that its YAML names. `sql` selects what is wrong, where the check is the project's own; the nodes that it
+    reads have the names of `checked_relation` there.
     """
 
     name: str
@@ -146,6 +153,8 @@ class Check:
     error_if: Threshold | None = None
     warn_if: Threshold | None = None
     title: str = ""
+    said: frozenset[str] = frozenset()
+    sql: str | None = None
 
     @property
     def label(self) -> str:
@@ -460,6 +469,7 @@ class Project:
     seeds: tuple[Seed, ...]
     sources: tuple[Source, ...]
     macros: tuple[SourceFile, ...]
+    tests: tuple[SourceFile, ...] = ()
     entities: tuple[Entity, ...] = ()
     feature_views: tuple[FeatureView, ...] = ()
     checks_gate_run: bool = True

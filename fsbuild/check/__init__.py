@@ -17,7 +17,7 @@ from dataclasses import replace
 from fsbuild.check.arguments import problems_of
 from fsbuild.check.names import BY_NAME, CHECKS
 from fsbuild.check.rows import check_rows, warm_up
-from fsbuild.check.tables import check_table, violations
+from fsbuild.check.tables import check_query, check_table, query_of, violations
 from fsbuild.check.verdicts import Finding, spelling, undecided
 from fsbuild.values import Check, CheckResult, ColumnType, StagedRows
 
@@ -48,12 +48,15 @@ def find_failing(checks: Sequence[Check], rows: StagedRows) -> tuple[tuple[Check
 
 def probe(check: Check, relation: str, columns: Sequence[ColumnType], references: Callable[[str], str]) -> str | None:
     """Write a query that has the SQL of a check in it, to be bound before anything runs; None where there is none."""
+    rows = StagedRows(relation, relation, columns, lambda _: (), lambda _: (), references)
+    if check.sql is not None:
+        return query_of(check, rows)
     known = BY_NAME[check.name]
     if known.pandera:
         return f"SELECT 1 FROM {relation} WHERE ({check.where})" if check.where else None
     if not (check.where or check.references or any(argument.kind == "sql" for argument in known.arguments)):
         return None
-    return violations(check, StagedRows(relation, relation, columns, lambda _: (), lambda _: (), references))
+    return violations(check, rows)
 
 
 def _decide(checks: Sequence[Check], rows: StagedRows) -> Iterator[Finding]:
@@ -62,7 +65,9 @@ def _decide(checks: Sequence[Check], rows: StagedRows) -> Iterator[Finding]:
     of_rows: dict[str | None, dict[int, Check]] = {}
     for index, check in enumerate(checks):
         problems = problems_of([check], rows.columns)
-        if problems or not rows.columns:
+        if check.sql is not None:
+            decided[index] = check_query(check, rows)
+        elif problems or not rows.columns:
             message = problems[0].message if problems else "the columns of the rows are not known"
             decided[index] = undecided(check, message)
         elif BY_NAME[check.name].pandera:

@@ -78,6 +78,11 @@ def arguments_of(check: Check, type_name: str) -> dict[str, Any]:
 
 def _mistakes(check: Check, columns: Sequence[ColumnType]) -> Iterator[tuple[str, str | None]]:
     """Yield the message and the hint of each mistake in one check."""
+    if check.sql is not None:
+        if check.severity == "quarantine":
+            message = f"{check.name} is a query of its own, of which no row can be put aside"
+            yield message, "write severity: error, or warn, or expression_is_true in its place"
+        return
     known = BY_NAME.get(check.name)
     if known is None:
         yield f"unknown check '{check.name}'", suggest(check.name, BY_NAME) or f"there are {listing(list(CHECKS), 99)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,9 +13,36 @@ from fsbuild.check.arguments import arguments_of, kind_of
 from fsbuild.check.names import BY_NAME
 from fsbuild.check.verdicts import SAMPLE, Finding, spelling, status_of, undecided
 from fsbuild.errors import FsbuildError, listing
-from fsbuild.values import Check, CheckResult, StagedRows, literal, quote
+from fsbuild.values import Check, CheckResult, StagedRows, checked_relation, literal, quote
 
+# What the SQL of a check calls the node that it is about.
+_CHECKED = re.compile(re.escape(str(checked_relation("?"))).replace(r"\?", '[^"]+'))
 _GAPS = {"allowed": "<=", "not_allowed": "=", "required": "<"}
+
+
+def check_query(check: Check, rows: StagedRows) -> Finding:
+    """Decide a check that is a query of the project's own."""
+    started = perf_counter()
+    try:
+        query = query_of(check, rows)
+        (counts,) = rows.query(
+            f"SELECT (SELECT count(*) FROM {rows.relation}) AS total, (SELECT count(*) FROM ({query})) AS failures"
+        )
+        total, failures = int(str(counts["total"])), int(str(counts["failures"]))
+        sample = rows.query(f"SELECT * FROM ({query}) LIMIT {SAMPLE}") if failures else []
+    except FsbuildError as exc:
+        return undecided(check, str(exc), elapsed_s=perf_counter() - started)
+    status = status_of(check, failures, total)
+    return Finding(CheckResult(check, status, failures, total, tuple(sample), perf_counter() - started))
+
+
+def query_of(check: Check, rows: StagedRows) -> str:
+    """The SQL of a check that is a query of its own, with the relations in it that its nodes have now."""
+    sql = str(check.sql).strip().rstrip(";")
+    for name in check.references:
+        sql = sql.replace(str(checked_relation(name)), rows.references(name))
+    given = f"(SELECT * FROM {rows.relation} WHERE ({check.where}))" if check.where else rows.relation
+    return f"\n{_CHECKED.sub(lambda _: given, sql)}\n"
 
 
 def check_table(check: Check, rows: StagedRows) -> Finding:

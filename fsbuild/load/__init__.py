@@ -55,6 +55,7 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         seeds=nodes.seeds,
         sources=nodes.sources,
         macros=nodes.macros,
+        tests=nodes.tests,
         entities=nodes.entities,
         feature_views=nodes.feature_views,
         checks_gate_run=_checks_gate_run(section),

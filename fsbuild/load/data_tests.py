@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+from fsbuild.check_settings import read_check_settings
 from fsbuild.errors import Place, Problem, suggest
 from fsbuild.load.documents import Section
-from fsbuild.values import Check, Operator, Severity, Threshold
+from fsbuild.values import Check
 
 # Arguments of which nothing else than a node can be meant.
 _NODES = frozenset({"to", "compare_model"})
 _REFERENCE = re.compile(r"""\s*(ref|source)\(\s*['"]([^'"]+)['"]\s*(?:,\s*['"]([^'"]+)['"]\s*)?\)\s*""")
-_SEVERITIES = ("error", "warn", "quarantine")
-_THRESHOLD = re.compile(r"\s*(=|!=|<>|<=|>=|<|>)\s*(\d+(?:\.\d+)?)\s*(%?)\s*")
 # The package of dbt whose tests are known here without it.
 _KNOWN_PACKAGE = "dbt_utils."
 # What dbt lets a test say beside its arguments; the rest of its configuration is not supported.
@@ -64,14 +63,11 @@ def _parse_check(
             return None
     config = {**(arguments.get("config") or {})}
     config.update({key: arguments[key] for key in _BESIDE & TEST_CONFIG_KEYS if key in arguments})
-    for key in config:
-        if key not in TEST_CONFIG_KEYS:
-            hint = suggest(str(key), TEST_CONFIG_KEYS)
-            problems.append(Problem(f"fsbuild does not support the test config '{key}'", section.place, hint=hint))
-    severity = cast("Severity", str(config.get("severity", "error")).lower())
-    if severity not in _SEVERITIES:
-        problems.append(Problem(f"severity is '{severity}', not error, warn or quarantine", section.place))
-        severity = "error"
+    settings, mistakes, unknown = read_check_settings(config)
+    problems.extend(Problem(mistake, section.place) for mistake in mistakes)
+    for key in unknown:
+        hint = suggest(key, TEST_CONFIG_KEYS)
+        problems.append(Problem(f"fsbuild does not support the test config '{key}'", section.place, hint=hint))
     if config.get("enabled") is False:
         return None
     beside = {key: value for key, value in arguments.items() if key not in _BESIDE}
@@ -81,33 +77,16 @@ def _parse_check(
         if isinstance(value, str) and (key in _NODES or _REFERENCE.fullmatch(value)):
             named[key] = _resolve(value, names, section.place, problems)
             references.append(str(named[key]))
-    where = config.get("where")
     return Check(
         name=name.removeprefix(_KNOWN_PACKAGE),
         column=column,
         arguments=named,
         place=section.place,
-        severity=severity,
         references=tuple(dict.fromkeys(references)),
-        where=str(where) if where is not None else None,
-        error_if=_threshold("error_if", config, section.place, problems),
-        warn_if=_threshold("warn_if", config, section.place, problems),
         title=str(arguments.get("name") or ""),
+        said=frozenset(settings),
+        **settings,
     )
-
-
-def _threshold(key: str, config: Mapping[str, Any], place: Place, problems: list[Problem]) -> Threshold | None:
-    """Read how many failures are too many: `">10"`, or `"> 1%"` of the rows."""
-    written = config.get(key)
-    if written is None:
-        return None
-    match = _THRESHOLD.fullmatch(str(written))
-    if match is None:
-        hint = f"write {key}: '> 10', or {key}: '> 1%' for a share of the rows"
-        problems.append(Problem(f"{key} is {written!r}, not a comparison with a number", place, hint=hint))
-        return None
-    operator, limit, percent = match.groups()
-    return Threshold(cast("Operator", operator), float(limit), bool(percent))
 
 
 def _name_and_arguments(section: Section, item: object, problems: list[Problem]) -> tuple[str, dict[str, Any]] | None:

@@ -41,6 +41,7 @@ class Nodes:
     seeds: tuple[Seed, ...]
     sources: tuple[Source, ...]
     macros: tuple[SourceFile, ...]
+    tests: tuple[SourceFile, ...]
     entities: tuple[Entity, ...]
     feature_views: tuple[FeatureView, ...]
 
@@ -93,19 +94,29 @@ def read_nodes(reading: Reading) -> Nodes:
         if sql is not None:
             models.append(_node(reading, _Written("models", name, file, sql), properties["models"].get(name), names))
     seeds = [read_seed(reading, file, properties["seeds"].get(name), names) for name, file in csv_files.items()]
-    macros = [
-        SourceFile(reading.shown(file), text)
-        for file in reading.files("macro-paths", ".sql")
-        if (text := reading.text(file)) is not None
-    ]
+    tests = {kind: list(_test_files(reading, kind)) for kind in ("generic", "singular")}
+    macros = [*reading.files("macro-paths", ".sql"), *tests["generic"]]
     return Nodes(
         models=tuple(models),
         seeds=tuple(seed for seed in seeds if seed.config.enabled),
         sources=tuple(read_sources(reading, sources, names)),
-        macros=tuple(macros),
+        macros=_texts(reading, macros),
+        tests=_texts(reading, tests["singular"]),
         entities=tuple(read_entities(documents, reading.problems)),
         feature_views=tuple(read_feature_views(documents, names.nodes, reading.problems)),
     )
+
+
+def _test_files(reading: Reading, kind: str) -> Iterator[Path]:
+    """The files of tests: those below `generic/` are macros, and those below `fixtures/` rows of unit tests."""
+    for file in reading.files("test-paths", ".sql"):
+        folders = file.relative_to(reading.root).parts[1:-1]
+        if "fixtures" not in folders and ("generic" in folders) == (kind == "generic"):
+            yield file
+
+
+def _texts(reading: Reading, files: Iterable[Path]) -> tuple[SourceFile, ...]:
+    return tuple(SourceFile(reading.shown(f), text) for f in files if (text := reading.text(f)) is not None)
 
 
 def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fsbuild.errors import Place
-from fsbuild.values import GraphNode, Model, Moment, Project, Relation, RenderedModel, Source
+from fsbuild.values import Check, GraphNode, Model, Moment, Project, Relation, RenderedModel, Seed, Source
 
 if TYPE_CHECKING:
     from fsbuild.graph import Graph
@@ -49,7 +49,7 @@ def draft_project(
     from fsbuild.graph import build_graph
     from fsbuild.load import load_project
     from fsbuild.load.reading import relation_of
-    from fsbuild.render import evaluate_text, render_models
+    from fsbuild.render import evaluate_text, render_models, with_checks
 
     project = load_project(root, overrides, evaluate_text)
     if added is not None:
@@ -66,7 +66,23 @@ def draft_project(
         from fsbuild.pipeline.pinning import pinned_sources
 
         project = replace(project, sources=(*project.sources, *pinned_sources(project, models)))
-    return Draft(project, models, build_graph(_graph_nodes(project, rendered.models)))
+    graph = build_graph(_graph_nodes(project, rendered.models))
+    if rendered.tests:
+        project, placed = with_checks(project, models.values(), _with_tests(project, graph, rendered.tests))
+        models = {model.unique_id: model for model in placed}
+    return Draft(project, models, graph)
+
+
+def _with_tests(project: Project, graph: Graph, tests: Iterable[Check]) -> dict[str, tuple[Check, ...]]:
+    """The checks of nodes with those that are files added: each to the last node in the graph that it reads."""
+    place = {name: number for number, name in enumerate(graph.order)}
+    nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
+    checks = {node.unique_id: node.checks for node in nodes}
+    for test in tests:
+        last = max(test.references, key=lambda name: place.get(name, -1))
+        others = tuple(name for name in test.references if name != last)
+        checks[last] = (*checks[last], replace(test, references=others))
+    return checks
 
 
 def compiled_path(project: Project, model: RenderedModel) -> str:

@@ -18,6 +18,7 @@ import jinja2
 from fsbuild.config import is_reserved, merge_layers, parse_config
 from fsbuild.errors import Place, Problem, RenderError, in_order
 from fsbuild.feature_requests import parse_features
+from fsbuild.render.checks import CheckTexts
 from fsbuild.render.context import ModelContext, Names
 from fsbuild.render.joins import Joins
 from fsbuild.render.mistakes import syntax_problem, template_place, template_problem, with_excerpt
@@ -26,17 +27,30 @@ from fsbuild.render.nodes import KnownNode, ProjectGraph, config_values, describ
 from fsbuild.render.source_lines import read_marks
 from fsbuild.render.templates import Templates, prepare_templates
 from fsbuild.render.yaml_text import evaluate_text
-from fsbuild.values import Model, ModelConfig, Moment, Pin, Project, Relation, RenderedModel, RenderedSql
+from fsbuild.values import (
+    Check,
+    Model,
+    ModelConfig,
+    Moment,
+    Pin,
+    Project,
+    Relation,
+    RenderedModel,
+    RenderedSql,
+    Seed,
+    Source,
+)
 
-__all__ = ["Rendered", "evaluate_text", "render_models"]
+__all__ = ["Rendered", "evaluate_text", "render_models", "with_checks"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A project, its seeds named as its macros say, and its models with their SQL."""
+    """A project, its seeds named as its macros say, its models with their SQL, and the checks that are files."""
 
     project: Project
     models: tuple[RenderedModel, ...]
+    tests: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +124,29 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
     names = Names(project.name, final, sources, disabled, event_times, views, computed)
     known = [replace(one, relation=seed.relation) for one, seed in zip(seeds, project.seeds, strict=True)]
     graph = ProjectGraph(project, [*known, *(one.known for one in enabled)])
-    rendered = [_finish(one, rendering, names, graph) for one in enabled]
+    rendered = [model for one in enabled if (model := _finish(one, rendering, names, graph)) is not None]
+    texts = CheckTexts(project, templates, names, graph, problems)
+    nodes: list[Model | Seed | Source] = [*(one.model for one in rendered), *project.seeds, *project.sources]
+    checks = {node.unique_id: texts.of_node(node.unique_id, node.checks) for node in nodes}
+    tests = tuple(texts.singular(project.tests))
     _check_relations(enabled, project, problems)
     if problems:
         raise RenderError(in_order(problems))
-    return Rendered(project, tuple(model for model in rendered if model is not None))
+    return Rendered(*with_checks(project, rendered, checks), tests)
+
+
+def with_checks(
+    project: Project, models: Iterable[RenderedModel], checks: Mapping[str, tuple[Check, ...]]
+) -> tuple[Project, tuple[RenderedModel, ...]]:
+    """Give nodes other checks, by their unique ids."""
+    project = replace(
+        project,
+        models=tuple(replace(one, checks=checks.get(one.unique_id, one.checks)) for one in project.models),
+        seeds=tuple(replace(one, checks=checks.get(one.unique_id, one.checks)) for one in project.seeds),
+        sources=tuple(replace(one, checks=checks.get(one.unique_id, one.checks)) for one in project.sources),
+    )
+    by_id = {model.unique_id: model for model in project.models}
+    return project, tuple(replace(model, model=by_id.get(model.unique_id, model.model)) for model in models)
 
 
 def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGraph) -> _Parsed | None:

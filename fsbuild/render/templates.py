@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import nodes
+from jinja2.ext import Extension
 from jinja2.runtime import Context, Macro
 
 from fsbuild.errors import Place, Problem
@@ -29,6 +30,9 @@ from fsbuild.render.mistakes import syntax_problem
 from fsbuild.render.source_lines import SourceLines
 from fsbuild.values import Moment, Project, quote
 
+if TYPE_CHECKING:
+    from jinja2.parser import Parser
+
 
 class _MacroContext(Context):
     """Jinja's context, in which `{{ return(x) }}` ends the innermost macro with the value x."""
@@ -46,6 +50,21 @@ def call_macro(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: 
         return function(*args, **kwargs)
     except MacroReturn as returned:
         return returned.value
+
+
+class TestBlocks(Extension):
+    """A Jinja extension by which `{% test name(model) %}` is the macro `test_name`, as in dbt."""
+
+    tags = {"test", "data_test"}  # noqa: RUF012 - Jinja's own declaration
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Read a test as a macro."""
+        tag = next(parser.stream)
+        node = nodes.Macro(lineno=tag.lineno)
+        node.name = f"test_{parser.parse_assign_target(name_only=True).name}"
+        parser.parse_signature(node)
+        node.body = parser.parse_statements((f"name:end{tag.value}",), drop_needle=True)
+        return node
 
 
 class Package(SimpleNamespace):
@@ -112,7 +131,7 @@ def prepare_templates(
     """Make the environment and compile the project's macros; what is wrong with them is added to the problems."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
-        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SourceLines],
+        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SourceLines, TestBlocks],
         autoescape=False,  # noqa: S701 - SQL, not HTML
         cache_size=0,
     )
