@@ -156,7 +156,7 @@ Kind = Literal["table", "view", "ephemeral"]
 
 def model(name: str, reads: Sequence[str], refers_to: Sequence[str], kind: Kind) -> CompiledModel:
     place = Place(f"models/{name}.sql")
-    checks = tuple(Check("relationships", "id", {"to": to, "field": "id"}, place) for to in refers_to)
+    checks = tuple(Check("relationships", "id", {"to": to, "field": "id"}, place, references=(to,)) for to in refers_to)
     source = Model(name, name, place.file, "", {}, place, (), checks)
     config, relation = ModelConfig(materialized=kind), Relation("main", name)
     rendered = RenderedModel(source, config, relation, RenderedSql("", (1,)), None, tuple(reads))

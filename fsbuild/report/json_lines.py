@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fsbuild.errors import Problem
-from fsbuild.values import Event, NodeFinished, NodeStarted, RunFinished, RunResult, RunStarted
+from fsbuild.values import Check, Event, NodeFinished, NodeStarted, RunFinished, RunResult, RunStarted, Threshold
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -28,6 +28,9 @@ _NAMES = {
     NodeFinished: "node_finished",
     RunFinished: "run_finished",
 }
+
+# What is told of every check; the rest where there is something to tell.
+_OF_EVERY_CHECK = frozenset({"name", "column", "arguments", "place", "severity"})
 
 
 class JsonLines:
@@ -76,13 +79,16 @@ def _outcome(result: RunResult) -> dict[str, object]:
 
 
 def _fields(value: DataclassInstance) -> dict[str, object]:
-    return {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    told = {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Check):
+        return {name: one for name, one in told.items() if one or name in _OF_EVERY_CHECK}
+    return told
 
 
 def _to_json(value: object) -> object:
     if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type | Threshold):
         return _fields(value)
     if isinstance(value, Mapping):
         return {str(key): _to_json(one) for key, one in value.items()}
