@@ -579,7 +579,8 @@ class Project:
         lake, unique_id = open_lake(draft.project), find_training_set(draft, name)
         splits = [key for key in draft.models[unique_id].config.splits if key != "by"]
         if split is not None and split not in splits:
-            hint = suggest(split, splits) or f"it has: {', '.join(splits) or 'none'}"
+            none = "config(splits={'by': 'key', 'train': 0.8, 'test': 0.2}) declares some"
+            hint = suggest(split, splits) or (f"it has: {', '.join(splits)}" if splits else none)
             raise UsageError(Problem(f"'{name}' has no split '{split}'", hint=hint))
         recipe_of(draft, lake, unique_id, version)
         uri = lake.uri(relation_of(draft, unique_id))

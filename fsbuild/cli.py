@@ -539,7 +539,7 @@ def show(common: Common, node: str | None, inline: str | None, printing: Printin
     if (node is None) == (inline is None):
         raise click.UsageError("name a node, or give a query with --inline")
     found = common.project().show(node, inline=inline, limit=printing["limit"] or None, **at)
-    _print_table(found, printing["output"])
+    _print_table(found, printing["output"], null="NULL")
     return 0
 
 
@@ -589,7 +589,7 @@ def diff(common: Common, model: str, since: str | None, until: str | None, print
         # Of CSV, a program wants nothing but the rows.
         click.echo("\n".join(lines), err=output == "csv")
     if found.rows or output == "csv":
-        _print_table(Table(("change", *found.columns), found.rows), output)
+        _print_table(Table(("change", *found.columns), found.rows), output, null="NULL")
     left = sum(counts.values()) - len(found.rows)
     if left and output == "table":
         click.echo(f"… and {left:,} more; --limit 0 shows all")
@@ -873,7 +873,8 @@ def _say(text: str) -> None:
     logging.getLogger("fsbuild").info(text)
 
 
-def _print_table(table: Table, output: str) -> None:
+def _print_table(table: Table, output: str, *, null: str = "") -> None:
+    """Print what fsbuild tells, where nothing is blank; of the rows of a table NULL is said."""
     if output == "json":
         for row in table.rows:
             click.echo(json.dumps(dict(zip(table.columns, row, strict=True)), default=_as_json))
@@ -886,7 +887,7 @@ def _print_table(table: Table, output: str) -> None:
     else:
         from fsbuild.report import format_table
 
-        click.echo(format_table(table.columns, table.rows))
+        click.echo(format_table(table.columns, table.rows, null=null))
 
 
 def _as_json(value: object) -> object:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from fsbuild.errors import Problem, UsageError, suggest
+
 if TYPE_CHECKING:
     from fsbuild.api import Project, Table
     from fsbuild.stored_statistics import Measured
@@ -55,9 +57,19 @@ class ModelHandle:
         return self._compiled.columns
 
     def lineage(self, column: str | None = None) -> tuple[ColumnEdge, ...]:
-        """What a column is made of, or all of them; the column `*` stands for which rows there are."""
+        """What a column is made of, or all of them; the column `*` stands for which rows there are.
+
+        Raises:
+            UsageError: the model has no such column.
+        """
         edges = self._compiled.lineage.edges
-        return edges if column is None else tuple(edge for edge in edges if edge.column.lower() == column.lower())
+        if column is None:
+            return edges
+        names = ["*", *(one.name for one in self.columns)]
+        if column.lower() not in {name.lower() for name in names}:
+            hint = suggest(column, names)
+            raise UsageError(Problem(f"'{self.name}' has no column '{column}'", hint=hint))
+        return tuple(edge for edge in edges if edge.column.lower() == column.lower())
 
     def stats(self, version: int | str | None = None) -> Measured:
         """What its table holds, in a version, at a moment or after a run; by default now."""

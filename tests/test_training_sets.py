@@ -346,6 +346,8 @@ def test_a_batch_has_the_values_of_a_stretch_of_time(make_project: Make) -> None
     project.run()
 
     assert [row["mean"] for row in project.batch("delay", "2020-01-01", "2020-01-03")] == [1]
+    with pytest.raises(FsbuildError, match="end 2020-01-01 is not after start 2020-01-03"):
+        project.batch("delay", "2020-01-03", "2020-01-01")
     assert [row["mean"] for row in project.features_as_of(["delay"], "2020-01-02 12:00")] == [1]
 
 
@@ -358,6 +360,8 @@ def test_a_model_tells_its_sql_columns_lineage_statistics_and_history(make_proje
     assert "ASOF" in late.sql
     assert [column.name for column in late.columns] == ["id", "carrier", "day", "is_late", "delay_mean"]
     assert {edge.input_column for edge in late.lineage("delay_mean")} >= {"mean"}
+    with pytest.raises(FsbuildError, match="'late' has no column 'delay_meen'"):
+        late.lineage("delay_meen")
     assert late.stats().statistics.rows == 4
     assert late.history().rows
     assert late.show(limit=2).rows

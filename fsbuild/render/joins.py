@@ -42,6 +42,9 @@ class Joins:
             raise TemplateError(f"point_in_time() takes either a spine or {without[0]}", _SPINE_HINT)
         if spine is None and without not in (["as_of"], ["start", "end"]):
             raise TemplateError("point_in_time() needs a spine, as_of, or start and end", _SPINE_HINT)
+        first, last = _moment(start, "start"), _moment(end, "end")
+        if first is not None and last is not None and parse_moment(first) >= parse_moment(last):
+            raise TemplateError(f"end {last} is not after start {first}", "start='2013-01-01', end='2013-02-01'")
         if spine is not None and at is None:
             raise TemplateError("point_in_time() needs at, the column with the moment of each row", _SPINE_HINT)
         return self._ask(
@@ -51,8 +54,8 @@ class Joins:
                 _name(at, "at"),
                 _name(known_at, "known_at"),
                 _moment(as_of, "as_of"),
-                _moment(start, "start"),
-                _moment(end, "end"),
+                first,
+                last,
             )
         )
 

@@ -16,8 +16,10 @@ _CELL_WIDTH = 60
 _JOINER = "\u200d"  # holds an emoji together, and is not printable by itself
 
 
-def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, limit_note: str | None = None) -> str:
-    """Align rows under their columns: numbers to the right, NULL as NULL, cells of at most 60 characters.
+def format_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, limit_note: str | None = None, null: str = "NULL"
+) -> str:
+    """Align rows under their columns: numbers to the right, NULL as `null`, cells of at most 60 characters.
 
     >>> print(format_table(["carrier", "delay"], [["UA", 12.5], [None, 3]]))
     carrier  delay
@@ -25,7 +27,10 @@ def format_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, li
     UA        12.5
     NULL         3
     """
-    grid = [[cell_text(name) for name in columns], *([cell_text(value) for value in row] for row in rows)]
+    grid = [
+        [cell_text(name) for name in columns],
+        *([null if value is None else cell_text(value) for value in row] for row in rows),
+    ]
     widths = [max(display_width(line[at]) for line in grid) for at in range(len(columns))]
     to_right = [_is_numeric([row[at] for row in rows]) for at in range(len(columns))]
     grid.insert(1, ["-" * width for width in widths])
