@@ -483,6 +483,21 @@ def test_a_window_that_takes_what_is_missing_leaves_the_newest_batch_to_the_next
     assert totals(root) == {"01": 1, "03": 2}
 
 
+def test_an_update_that_changes_no_value_does_not_hide_late_rows(
+    make_project: Make, clock: Callable[[str], None]
+) -> None:
+    clock("2013-01-04 12:00")
+    root = make_project(PROJECT)
+    events(root, ONE_TO_FOUR)
+    Project(root).run()
+    DeltaTable(str(root / "events")).update(predicate="id = 1", updates={"value": "value"})
+    events(root, [(5, "2013-01-01 12:00", 16)])
+
+    Project(root).run()
+
+    assert totals(root)["01"] == 17
+
+
 # --- a property: whatever happened on the way, the table is what its batches make of the present inputs ---------------
 
 DAYS = 5

@@ -74,7 +74,7 @@ def _changed_files(place: TablePlace, since: str, until: int) -> list[ChangedFil
     schemas: list[tuple[int, str]] = []
     for version in range(first + 1, until + 1):
         said = _said(place, version)
-        files += _files_of(place, version, said)
+        files += _files_of(place, version, said, until)
         schemas += [(version, one["metaData"]["schemaString"]) for one in said if one.get("metaData")]
     if schemas:
         _refuse_other_types(place, first, schemas)
@@ -88,8 +88,8 @@ def _said(place: TablePlace, version: int) -> list[dict[str, Any]]:
     return said
 
 
-def _files_of(place: TablePlace, version: int, said: Sequence[Mapping[str, Any]]) -> Iterator[ChangedFile]:
-    """List the files that hold the changes of one commit."""
+def _files_of(place: TablePlace, version: int, said: Sequence[Mapping[str, Any]], until: int) -> Iterator[ChangedFile]:
+    """List the files that hold the changes of one commit; the table is read up to the version `until`."""
     recorded = [one["cdc"] for one in said if one.get("cdc")]
     for action in recorded:
         yield _file(action, None)
@@ -98,7 +98,8 @@ def _files_of(place: TablePlace, version: int, said: Sequence[Mapping[str, Any]]
     added = [one["add"] for one in said if one.get("add") and one["add"]["dataChange"]]
     removed = [one["remove"] for one in said if one.get("remove") and one["remove"]["dataChange"]]
     operation = next((one["commitInfo"].get("operation") for one in said if one.get("commitInfo")), None)
-    if added and removed and operation in _COPYING:
+    # With a feed, what changes no value is written without one: what its files add is what they remove.
+    if added and removed and operation in _COPYING and not _has_feed(place, until):
         raise NoChangesError(place.uri, f"its change data feed was off at version {version} ({operation})")
     if any(action.get("deletionVector") for action in (*added, *removed)):
         raise NoChangesError(place.uri, f"version {version} marks deleted rows without recording them as changes")
@@ -108,6 +109,10 @@ def _files_of(place: TablePlace, version: int, said: Sequence[Mapping[str, Any]]
         yield _file(action, 1)
     for action in removed:
         yield _file(action, -1)
+
+
+def _has_feed(place: TablePlace, version: int) -> bool:
+    return place.opened(version).metadata().configuration.get("delta.enableChangeDataFeed") == "true"
 
 
 def _file(action: Mapping[str, Any], sign: Literal[1, -1] | None) -> ChangedFile:
