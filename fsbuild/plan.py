@@ -418,6 +418,6 @@ def _hash(*parts: str) -> str:
 
 def _said(check: Check) -> str:
     """All that a check says."""
-    rest = {"where": check.where, "error_if": check.error_if, "warn_if": check.warn_if, "sql": check.sql}
+    rest = {name: getattr(check, name) for name in ("where", "error_if", "warn_if", "sql", "custom")}
     told = [str(check.column), check.label, check.severity, *(f"{k} {v}" for k, v in rest.items() if v is not None)]
     return " ".join(told)

@@ -90,6 +90,10 @@ def staged_relation(unique_id: str) -> Relation:
     return Relation(STAGING, unique_id)
 
 
+# The folder of a project in which its pandera schemas are.
+SCHEMA_FOLDER = "checks"
+
+
 def checked_relation(unique_id: str) -> Relation:
     """What the SQL of a check calls a node, whose rows are perhaps not published yet."""
     return Relation("fsbuild_checked", unique_id)
@@ -140,7 +144,7 @@ class Check:
     their unique ids, which are `references` too. Only rows that meet `where` are looked at. What a number of failing
     rows means is said by `error_if` and `warn_if`. `title` is a name that a user gave the check, and `said` has the
     settings that its YAML names. `sql` selects what is wrong, where the check is the project's own; the nodes that it
-    reads have the names of `checked_relation` there.
+    reads have the names of `checked_relation` there. `custom` is a function of a pandera schema.
     """
 
     name: str
@@ -155,12 +159,27 @@ class Check:
     title: str = ""
     said: frozenset[str] = frozenset()
     sql: str | None = None
+    custom: SchemaCheck | None = None
 
     @property
     def label(self) -> str:
         """The check as a person would write it: `in_range(min_value=0, max_value=1)`."""
         arguments = ", ".join(f"{key}={value!r}" for key, value in self.arguments.items())
         return f"{self.name}({arguments})" if arguments else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaCheck:
+    """Where a check that is a function stands: in which schema of the project, of which column or of the table.
+
+    `digest` is a hash of the files that the function is in. Without `is_of_rows` it is asked about the whole table.
+    """
+
+    reference: str
+    digest: str
+    column: str | None
+    index: int
+    is_of_rows: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +378,10 @@ class ModelConfig:
     drift: Mapping[str, object] = field(
         default_factory=dict,
         metadata={"doc": "`{psi: 0.25, ks: 0.1, js: 0.2, severity: warn}`: how far columns may move in a run"},
+    )
+    pandera: str | None = field(
+        default=None,
+        metadata={"doc": "a pandera schema of its rows: `checks.flights:CarrierDelay`, or `checks/flights.yml`"},
     )
     column_types: Mapping[str, str] = field(default_factory=dict, metadata={"doc": "seeds: SQL types by column"})
     delimiter: str = field(default=",", metadata={"doc": "seeds: what separates the fields"})

@@ -16,12 +16,23 @@ from dataclasses import replace
 
 from fsbuild.check.arguments import problems_of
 from fsbuild.check.names import BY_NAME, CHECKS
-from fsbuild.check.rows import check_rows, warm_up
+from fsbuild.check.rows import check_rows, check_whole, warm_up
+from fsbuild.check.schemas import SchemaMistakeError, SchemaReading, read_schema
 from fsbuild.check.tables import check_query, check_table, query_of, violations
 from fsbuild.check.verdicts import Finding, spelling, undecided
 from fsbuild.values import Check, CheckResult, ColumnType, StagedRows
 
-__all__ = ["CHECKS", "find_failing", "probe", "problems_of", "run_checks", "warm_up"]
+__all__ = [
+    "CHECKS",
+    "SchemaMistakeError",
+    "SchemaReading",
+    "find_failing",
+    "probe",
+    "problems_of",
+    "read_schema",
+    "run_checks",
+    "warm_up",
+]
 
 
 def run_checks(checks: Sequence[Check], rows: StagedRows) -> tuple[CheckResult, ...]:
@@ -51,8 +62,8 @@ def probe(check: Check, relation: str, columns: Sequence[ColumnType], references
     rows = StagedRows(relation, relation, columns, lambda _: (), lambda _: (), references)
     if check.sql is not None:
         return query_of(check, rows)
-    known = BY_NAME[check.name]
-    if known.pandera:
+    known = BY_NAME.get(check.name)
+    if check.custom is not None or known is None or known.pandera:
         return f"SELECT 1 FROM {relation} WHERE ({check.where})" if check.where else None
     if not (check.where or check.references or any(argument.kind == "sql" for argument in known.arguments)):
         return None
@@ -67,10 +78,12 @@ def _decide(checks: Sequence[Check], rows: StagedRows) -> Iterator[Finding]:
         problems = problems_of([check], rows.columns)
         if check.sql is not None:
             decided[index] = check_query(check, rows)
+        elif check.custom is not None and not check.custom.is_of_rows:
+            decided[index] = check_whole(check, rows)
         elif problems or not rows.columns:
             message = problems[0].message if problems else "the columns of the rows are not known"
             decided[index] = undecided(check, message)
-        elif BY_NAME[check.name].pandera:
+        elif check.custom is not None or BY_NAME[check.name].pandera:
             of_rows.setdefault(check.where, {})[index] = check
         else:
             decided[index] = check_table(check, rows)

@@ -83,6 +83,8 @@ def _mistakes(check: Check, columns: Sequence[ColumnType]) -> Iterator[tuple[str
             message = f"{check.name} is a query of its own, of which no row can be put aside"
             yield message, "write severity: error, or warn, or expression_is_true in its place"
         return
+    if check.custom is not None:
+        return
     known = BY_NAME.get(check.name)
     if known is None:
         yield f"unknown check '{check.name}'", suggest(check.name, BY_NAME) or f"there are {listing(list(CHECKS), 99)}"

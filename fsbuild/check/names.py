@@ -203,9 +203,9 @@ CHECKS: Mapping[str, CheckName] = {
         CheckName("not_null", "The value is there: not NULL, and not NaN.", _ANY, pandera="not_null"),
         CheckName(
             "unique",
-            "No other row has the same value, or the same values of `columns`.",
+            "No other row has the same value, or the same values of `columns`; NULLs differ, unless `nulls_are_equal`.",
             _ANY,
-            (_COLUMNS,),
+            (_COLUMNS, _optional("nulls_are_equal", "flag")),
             scope="related",
             about="either",
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsbuild.check.arguments import anchored, arguments_of
 from fsbuild.check.names import BY_NAME
+from fsbuild.check.schemas import custom_check
 from fsbuild.check.verdicts import SAMPLE, Finding, one_line, spelling, status_of, undecided
 from fsbuild.values import Check, CheckResult, StagedRows, quote
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # importing pandera and polars takes a second, which only a r
 
     import pandera.polars as pa
     import polars as pl
+    from pandera.errors import SchemaError
 
 _ROWS_PER_CALL = 65_536  # a call of pandera costs about 3 ms, so small batches are put together
 _ROW_ID = "fsbuild_row_id"
@@ -67,6 +69,34 @@ def check_rows(checks: Sequence[Check], rows: StagedRows) -> list[Finding]:
     return [_finding(check, tally, total) for check, tally in zip(checks, tallies, strict=True)]
 
 
+def check_whole(check: Check, rows: StagedRows) -> Finding:
+    """Let a function of a pandera schema judge the table as a whole, all of it in memory."""
+    warm_up()
+    import pandera.polars as pa
+    import polars as pl
+
+    assert check.custom is not None  # noqa: S101 - of which this is about
+    query = f"SELECT * FROM {rows.relation}" + (f" WHERE ({check.where})" if check.where else "")
+    try:
+        frame = pl.DataFrame(rows.stream(query))
+        checks, name = [custom_check(check.custom)], spelling(check.column, rows)
+        columns = {} if check.column is None else {name: pa.Column(nullable=True, checks=checks)}
+        schema = pa.DataFrameSchema(columns, checks=checks if check.column is None else [])
+        errors = _errors(schema, frame)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
+        return undecided(check, f"the rows cannot be validated: {one_line(exc)}")
+    if not errors:
+        return Finding(CheckResult(check, status_of(check, 0, frame.height), 0, frame.height))
+    failing = _failing(errors[0])
+    if isinstance(failing, str):
+        return undecided(check, failing, frame.height)
+    is_of_rows = errors[0].check_output.height == frame.height
+    shown = list(dict.fromkeys([*rows.key, *([name] if check.column is not None else [])])) or frame.columns
+    sample = frame.select(shown)[failing.head(SAMPLE)].rows(named=True) if is_of_rows else []
+    count = failing.len()
+    return Finding(CheckResult(check, status_of(check, count, frame.height), count, frame.height, tuple(sample)))
+
+
 def _query(where: str | None, columns: Sequence[str], rows: StagedRows) -> str:
     """Write the query for the rows to be checked; with their numbers, where they have some, in the last column."""
     names = [quote(name) for name in columns]
@@ -106,9 +136,14 @@ def _build_schema(
     owners: dict[_Verdict, list[int]] = defaultdict(list)
     built: dict[str, list[pa.Check]] = {}
     for index, check in enumerate(checks):
-        known, name = BY_NAME[check.name], spelling(check.column, rows)
+        name = spelling(check.column, rows)
         position = str(columns.index(name))
         of_column = built.setdefault(position, [])
+        if check.custom is not None:
+            owners[position, len(of_column)].append(index)
+            of_column.append(custom_check(check.custom))
+            continue
+        known = BY_NAME[check.name]
         owners[position, None if known.name == "not_null" else len(of_column)].append(index)
         if known.name != "not_null":
             values = arguments_of(check, types.get(name, ""))
@@ -167,27 +202,33 @@ def _readable(series: pl.Series) -> pl.Series:
 def _validate(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> list[tuple[_Verdict, pl.Series | str]]:
     """Validate a frame; give each verdict that is not a pass with the indices of the failing rows, or with an error."""
     import polars as pl
-    from pandera.config import config_context
-    from pandera.constants import CHECK_OUTPUT_KEY
-    from pandera.errors import SchemaErrors
 
     comparable = pl.DataFrame([_comparable(frame.get_column(name), column) for name, column in schema.columns.items()])
+    return [((error.schema.name, error.check_index), _failing(error)) for error in _errors(schema, comparable)]
+
+
+def _errors(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> list[SchemaError]:
+    """Validate a frame; give what pandera says of each check that is not passed."""
+    from pandera.config import config_context
+    from pandera.errors import SchemaErrors
+
     try:
         # An environment variable can reduce pandera to the schema or turn it off: that would be a silent pass.
         with config_context(validation_enabled=True, validation_depth="SCHEMA_AND_DATA"):
-            schema.validate(comparable, lazy=True)
+            schema.validate(frame, lazy=True)
     except SchemaErrors as exc:
-        # `check_output` has every row; `failure_cases` would be the values as text.
-        return [
-            (
-                (error.schema.name, error.check_index),
-                one_line(error.failure_cases)
-                if error.check_output is None
-                else error.check_output.get_column(CHECK_OUTPUT_KEY).not_().arg_true(),
-            )
-            for error in exc.schema_errors
-        ]
+        return list(exc.schema_errors)
     return []
+
+
+def _failing(error: SchemaError) -> pl.Series | str:
+    """The indices of the rows that fail, or why there is no verdict; `failure_cases` would be the values as text."""
+    from pandera.constants import CHECK_OUTPUT_KEY
+
+    if error.check_output is None:
+        return one_line(error.failure_cases)
+    output: pl.Series = error.check_output.get_column(CHECK_OUTPUT_KEY)
+    return output.not_().arg_true()
 
 
 def _comparable(series: pl.Series, column: pa.Column) -> pl.Series:

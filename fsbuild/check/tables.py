@@ -161,8 +161,13 @@ def _ask(check: Check, rows: StagedRows) -> _Asked:
 
 
 def _unique(asked: _Asked) -> str:
-    """Rows whose value another row has; a value counts where all its columns are there, as in a UNIQUE constraint."""
+    """Rows whose value another row has; a value counts where all its columns are there, as in a UNIQUE constraint.
+
+    To pandera two NULLs are one value.
+    """
     columns = asked.columns("columns") or [asked.column()]
+    if asked.values.get("nulls_are_equal"):
+        return _repeated(asked, columns, "", "IS NOT DISTINCT FROM")
     is_there = " AND ".join(f"{name} IS NOT NULL" for name in columns)
     return _repeated(asked, columns, f" WHERE {is_there}", "=")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -16,6 +17,9 @@ from fsbuild.engine.sources import scan, source_extensions
 from fsbuild.engine.types import stored_type
 from fsbuild.errors import BindError
 from fsbuild.values import BoundColumn, Relation, Source, quote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Binder:
@@ -80,6 +84,11 @@ class Binder:
             # Asked again for the position in the text, which costs too much to ask for every time.
             raise self._explain(sql, exc) from exc
         raise BindError(_not_one_select(statements))
+
+    def arrow_schema(self, relation: Relation) -> pa.Schema:
+        """Tell the columns of a relation as Arrow has them."""
+        with engine_errors():
+            return self._connection.sql(f"SELECT * FROM {relation} LIMIT 0").to_arrow_table().schema
 
     def source_columns(self, source: Source, version: int | None = None) -> tuple[BoundColumn, ...]:
         """Tell the columns of a source from its files' own schema.

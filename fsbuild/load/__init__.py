@@ -21,7 +21,7 @@ from fsbuild.load.settings import (
     read_project_file,
     read_target,
 )
-from fsbuild.values import Project
+from fsbuild.values import SCHEMA_FOLDER, Project
 
 __all__ = ["PATH_KEYS", "PROJECT_FILES", "Evaluate", "Overrides", "find_root", "load_project"]
 
@@ -60,7 +60,9 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         feature_views=nodes.feature_views,
         checks_gate_run=_checks_gate_run(section),
         folders=tuple(
-            dict.fromkeys(folder for key, default in PATH_KEYS.items() for folder in section.get(key, default))
+            dict.fromkeys(
+                [SCHEMA_FOLDER, *(folder for key, default in PATH_KEYS.items() for folder in section.get(key, default))]
+            )
         ),
     )
 

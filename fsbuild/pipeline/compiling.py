@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem, in_order, suggest
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
-from fsbuild.values import ColumnType, CompiledModel, Model, Project, Seed, Source
+from fsbuild.values import Check, ColumnType, CompiledModel, Model, ModelConfig, Project, Relation, Seed, Source
 
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
@@ -52,6 +52,16 @@ def compile_draft(draft: Draft) -> Compiled:
     models = {model.unique_id: model for model in compiled}
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in models.items()}
     columns |= {name: one.columns for name, one in known.items()}
+    schemas = _schema_checks(draft, columns, binder, problems)
+    if schemas:
+        from fsbuild.render import with_checks
+
+        project, rendered = with_checks(project, draft.models.values(), schemas)
+        draft = replace(draft, project=project, models={model.unique_id: model for model in rendered})
+        models = {
+            name: replace(one, rendered=replace(one.rendered, model=draft.models[name].model))
+            for name, one in models.items()
+        }
     problems.extend(_check_problems(draft, columns, binder))
     problems.extend(_column_problems(project, columns))
     problems.extend(_feature_problems(draft, columns))
@@ -150,6 +160,37 @@ def _reference_problems(draft: Draft) -> Iterator[Problem]:
                 if to and to not in present:
                     message = f"'{check.name}' refers to '{names.get(to, to.rpartition('.')[2])}', which is disabled"
                     yield Problem(message, check.place, hint="enable it, or take the test out")
+
+
+def _schema_checks(
+    draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: Binder, problems: list[Problem]
+) -> dict[str, tuple[Check, ...]]:
+    """The checks of nodes that have a pandera schema: those of the YAML, and of the schema what that does not say."""
+    models = draft.models.values()
+    nodes: list[tuple[Model | Seed, ModelConfig, Relation]] = [(one.model, one.config, one.relation) for one in models]
+    nodes += [(seed, seed.config, seed.relation) for seed in draft.project.seeds]
+    found: dict[str, tuple[Check, ...]] = {}
+    for node, config, relation in nodes:
+        if config.pandera is None or node.unique_id not in columns:
+            continue
+        from fsbuild.check import SchemaMistakeError, read_schema
+
+        place = node.place if isinstance(node, Model) else Place(node.path)
+        try:
+            reading = read_schema(config.pandera, draft.project.root, binder.arrow_schema(relation), place)
+        except SchemaMistakeError as exc:
+            problems.append(exc.problem)
+            continue
+        problems.extend(reading.problems)
+        said = {_subject(check) for check in node.checks}
+        found[node.unique_id] = (*node.checks, *(check for check in reading.checks if _subject(check) not in said))
+    return found
+
+
+def _subject(check: Check) -> tuple[object, ...]:
+    """What a check is about: of two that are about the same the one nearer to the model holds."""
+    columns = check.arguments.get("columns") if check.column is None else None
+    return check.name, (check.column or "").lower(), str(columns)
 
 
 def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: Binder) -> Iterator[Problem]:

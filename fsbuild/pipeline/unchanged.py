@@ -26,7 +26,17 @@ from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import sources_in_use
 from fsbuild.pipeline.nodes import has_table, relation_of
 from fsbuild.pipeline.state import open_lake
-from fsbuild.values import Event, NodeFinished, NodeResult, NodeStarted, Plan, RunFinished, RunResult, RunStarted
+from fsbuild.values import (
+    SCHEMA_FOLDER,
+    Event,
+    NodeFinished,
+    NodeResult,
+    NodeStarted,
+    Plan,
+    RunFinished,
+    RunResult,
+    RunStarted,
+)
 
 _FOLDER = "target"
 _FILE = "unchanged.json"
@@ -63,7 +73,7 @@ class Question:
             kept = read if isinstance(read, dict) else {}
         folders = kept.get("folders")
         if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
-            folders = sorted({folder for default in PATH_KEYS.values() for folder in default})
+            folders = sorted({SCHEMA_FOLDER, *(folder for default in PATH_KEYS.values() for folder in default)})
         return cls(root, overrides, tuple(select), tuple(exclude), kept, _file_marks(root, overrides, folders))
 
     @property
