@@ -43,7 +43,7 @@ from fsbuild.pipeline import (
     correlations,
     draft_project,
     find_node,
-    find_quarantine,
+    find_own_table,
     find_statistics,
     find_table,
     find_training_set,
@@ -416,7 +416,7 @@ class Project:
             raise UsageError(Problem("a query is shown as of now, and a node as of one moment", hint=hint))
         draft = self._draft("show", inline=inline)
         lake = open_lake(draft.project)
-        aside = find_quarantine(draft, str(name))
+        aside = find_own_table(draft, str(name))
         unique_id = find_node(draft, _INLINE if inline is not None else str(name)) if aside is None else ""
         if point is not None or aside is not None:
             uri = lake.uri(aside) if aside is not None else readable_place(draft, unique_id, lake)

@@ -87,7 +87,7 @@ class RunOptions(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The options that every command on a project takes."""
+    """The options that every command on a project takes; `junit` is of those that check."""
 
     project_dir: str
     profiles_dir: str | None
@@ -97,6 +97,7 @@ class Common:
     log_format: Literal["text", "json"]
     is_quiet: bool
     is_verbose: bool
+    junit: str | None = None
 
     def project(self) -> Project:
         """Open the project that the options name."""
@@ -195,7 +196,7 @@ def common_options(command: Callable[P, R]) -> Callable[P, R]:
     @click.option("-v", "--verbose", "is_verbose", is_flag=True, help="Show reasons, versions and every check.")
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        names = Common.__dataclass_fields__
+        names = [name for name in Common.__dataclass_fields__ if name in kwargs]
         common = Common(**{name: kwargs.pop(name) for name in names})  # type: ignore[arg-type]
         try:
             return command(common, *args, **kwargs)  # type: ignore[arg-type]
@@ -238,6 +239,9 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
         return command(*args, **kwargs)
 
     return wrapped
+
+
+junit_option = click.option("--junit", metavar="FILE", help="Write how each check ended as JUnit XML, for CI servers.")
 
 
 def row_options(command: Callable[P, R]) -> Callable[P, R]:
@@ -328,6 +332,18 @@ def init(folder: str) -> None:
     click.echo(f"Made {path}/ from the template. Next:\n  cd {path}\n  fsbuild run", err=True)
 
 
+def _write_junit(result: RunResult, file: str) -> None:
+    import datetime as dt
+
+    from fsbuild.errors import Problem, UsageError
+    from fsbuild.report.junit import write_junit
+
+    try:
+        write_junit(result, Path(file), dt.datetime.now(dt.UTC))
+    except OSError as exc:
+        raise UsageError(Problem(f"cannot write {file}: {exc.strerror}")) from exc
+
+
 def _run(action: str, common: Common, **given: object) -> int:
     """Run an action of the api under a reporter; return the exit code."""
     from fsbuild.report import make_reporter
@@ -335,6 +351,8 @@ def _run(action: str, common: Common, **given: object) -> int:
     project = common.project()
     with make_reporter(common.log_format, common.verbosity, sys.stderr) as report:
         result: RunResult = getattr(project, action)(**given, on_event=report)
+    if common.junit is not None:
+        _write_junit(result, common.junit)
     return 0 if result.is_success else 1
 
 
@@ -343,6 +361,7 @@ def _run(action: str, common: Common, **given: object) -> int:
 @run_options
 @reading_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; the same as `fsbuild plan`.")
+@junit_option
 @common_options
 def run(common: Common, selection: Selection, options: RunOptions, reading: Reading, *, dry_run: bool) -> int:
     """Run models in order; each is published when its checks pass.
@@ -364,6 +383,7 @@ def run(common: Common, selection: Selection, options: RunOptions, reading: Read
 @selection_options
 @run_options
 @reading_options
+@junit_option
 @common_options
 def build(common: Common, selection: Selection, options: RunOptions, reading: Reading) -> int:
     """Load seeds, run models and snapshots, and report every check as a result.
@@ -407,9 +427,10 @@ def seed(common: Common, selection: Selection, options: RunOptions) -> int:
 
 @cli.command()
 @selection_options
+@junit_option
 @common_options
 def test(common: Common, selection: Selection) -> int:
-    """Check what is published, and change nothing.
+    """Check what is published, and change none of it; how it ended is added to the table fsbuild_checks.
 
     \b
     Example:

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from fsbuild.check_history import checks_to_arrow
 from fsbuild.errors import FsbuildError, Place, Problem
+from fsbuild.execute.journal import add_rows
 from fsbuild.execute.order import order_steps
 from fsbuild.execute.schedule import Jobs, run_jobs
 from fsbuild.execute.tables import Execution
@@ -33,16 +35,30 @@ def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
     parents, deferred = order_steps(steps, work)
     execution = Execution(work, tools, steps, deferred)
     result = _run(parents, work, tools, execution.run_step)
-    try:
-        execution.measuring.publish()
-    except FsbuildError as exc:  # the tables are published; it is only not written down what they hold
-        log.warning("the statistics of this run were not written: %s", exc.problems[0].message)
+    _write_down("statistics", execution.measuring.publish)
+    _write_down("checks", lambda: _record_checks(result, work, tools))
     return result
 
 
 def check_published(nodes: Sequence[str], work: Work, tools: Tools) -> RunResult:
     """Check what is published, node by node."""
-    return _run(dict.fromkeys(nodes, ()), work, tools, Execution(work, tools).test_node)
+    result = _run(dict.fromkeys(nodes, ()), work, tools, Execution(work, tools).test_node)
+    _write_down("checks", lambda: _record_checks(result, work, tools))
+    return result
+
+
+def _record_checks(result: RunResult, work: Work, tools: Tools) -> None:
+    """Add how the checks ended to their history."""
+    if work.check_history is not None and any(node.checks for node in result.results):
+        add_rows(checks_to_arrow(result, work.now), work.check_history, work, tools)
+
+
+def _write_down(what: str, write: Callable[[], None]) -> None:
+    """Write what is known of a run that has ended: where that is not possible, the run is as good as it was."""
+    try:
+        write()
+    except FsbuildError as exc:
+        log.warning("the %s of this run were not written: %s", what, exc.problems[0].message)
 
 
 def _run(parents: Mapping[str, Sequence[str]], work: Work, tools: Tools, run: Callable[[str], NodeResult]) -> RunResult:

@@ -6,26 +6,21 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fsbuild.errors import ConflictError, Place
+from fsbuild.errors import Place
+from fsbuild.execute.journal import add_rows
 from fsbuild.execute.work import Tools, Work
 from fsbuild.stored_statistics import Measured, from_rows, latest_query, to_arrow
 from fsbuild.values import (
-    Append,
     Check,
     CheckResult,
     ColumnType,
-    Commit,
     CompiledModel,
     Drift,
-    Overwrite,
-    TableRows,
     TableStatistics,
 )
 
 # Tables up to this size are measured whole when an increment changes them.
 _SMALL_ROWS = 1_000_000
-# How often the statistics of a run are written anew when those of another came first.
-_RETRIES = 10
 
 
 @dataclass(slots=True)
@@ -81,21 +76,7 @@ class Measuring:
         """Add what was measured to the table of statistics, in one commit."""
         if not self.found or self.work.statistics is None:
             return
-        table = to_arrow(self.found, self.work.run_id, self.work.now)
-        rows = TableRows(table.to_reader, tuple(table.column_names), table.num_rows)
-        lake, relation = self.tools.lake, self.work.statistics
-        for attempt in range(_RETRIES):
-            state = lake.state(relation)
-            version = state.version if state is not None else None
-            commit = Commit("fsbuild.statistics", self.work.run_id, "", {}, version, rows.count)
-            try:
-                lake.write(Append() if state is not None else Overwrite(), relation, rows, commit)
-                lake.compact(relation, self.work.run_id)
-            except ConflictError:
-                if attempt == _RETRIES - 1:
-                    raise
-            else:
-                return
+        add_rows(to_arrow(self.found, self.work.run_id, self.work.now), self.work.statistics, self.work, self.tools)
 
     def _read(self) -> Mapping[str, Measured]:
         relation = self.work.statistics

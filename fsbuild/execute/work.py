@@ -114,6 +114,8 @@ class Work:
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # The table that has the statistics of others; None where none are taken.
     statistics: Relation | None = None
+    # The table that has how checks ended, run by run; None where that is not remembered.
+    check_history: Relation | None = None
 
 
 def describe(unique_id: str, work: Work) -> NodeResult:

@@ -24,7 +24,7 @@ from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
 from fsbuild.pipeline.nodes import (
     find_node,
-    find_quarantine,
+    find_own_table,
     find_table,
     has_table,
     readable_place,
@@ -59,7 +59,7 @@ __all__ = [
     "correlations",
     "draft_project",
     "find_node",
-    "find_quarantine",
+    "find_own_table",
     "find_statistics",
     "find_table",
     "find_training_set",

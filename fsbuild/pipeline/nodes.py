@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fsbuild.check_history import CHECK_HISTORY
 from fsbuild.errors import Problem, UsageError, suggest
 from fsbuild.pipeline.drafting import Draft
+from fsbuild.stored_statistics import TABLE as STATISTICS
 from fsbuild.values import STORED, GraphNode, Relation, quarantine_relation
 
 if TYPE_CHECKING:
@@ -59,8 +61,10 @@ def relation_of(draft: Draft, unique_id: str) -> Relation:
     return next(seed.relation for seed in draft.project.seeds if seed.unique_id == unique_id)
 
 
-def find_quarantine(draft: Draft, name: str) -> Relation | None:
-    """Find the table `<node>__quarantine`, of the rows that are kept out of a node's; None where none is meant."""
+def find_own_table(draft: Draft, name: str) -> Relation | None:
+    """Find a table that fsbuild writes and that is no node: `<node>__quarantine`, or one of its own about runs."""
+    if name in (STATISTICS, CHECK_HISTORY):
+        return Relation(draft.project.target.schema, name)
     node = name.removesuffix("__quarantine")
     names = {shown_name(node) for node in draft.graph.nodes.values()}
     if name in names or node == name or node not in names:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fsbuild.batches import Span
+from fsbuild.check_history import CHECK_HISTORY
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.nodes import shown_name
@@ -113,6 +114,7 @@ def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -
         is_checking=is_checking(command, compiled.draft),
         files=lake.files,
         statistics=Relation(project.target.schema, TABLE),
+        check_history=Relation(project.target.schema, CHECK_HISTORY),
     )
 
 

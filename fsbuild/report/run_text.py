@@ -128,7 +128,7 @@ class RunText:
                 yield visible(result.message)
 
     def _failed_check(self, result: CheckResult) -> str:
-        lines = [f"{self._word(result.status)}  {_verdict(result)}"]
+        lines = [f"{self._word(result.status)}  {verdict_text(result)}"]
         if result.sample:
             columns = list(dict.fromkeys(name for row in result.sample for name in row))
             left_out = result.failures - len(result.sample)
@@ -180,7 +180,7 @@ def _amount(result: NodeResult) -> str:
     return _count(len(result.checks), "check") if result.status in ("pass", "fail") else ""
 
 
-def _verdict(result: CheckResult) -> str:
+def verdict_text(result: CheckResult) -> str:
     """Say what a check found wrong, in one line."""
     check = result.check
     subject = f"check {check.label}" + (f" on {check.column}" if check.column else "")
@@ -197,7 +197,7 @@ def _verdict(result: CheckResult) -> str:
 def _headline(result: NodeResult) -> str:
     """What went wrong with a node, in one line."""
     told = [problem_text(problem).split("\n")[0] for problem in result.problems]
-    told.extend(_verdict(check) for check in result.checks if check.status in _FAILED)
+    told.extend(verdict_text(check) for check in result.checks if check.status in _FAILED)
     if len(told) > 1:
         return f"{told[0]} and {len(told) - 1} more"
     return told[0] if told else visible(result.message)
