@@ -49,6 +49,7 @@ from fsbuild.pipeline import (
     find_training_set,
     followed,
     given_source,
+    infer_checks,
     inline_model,
     list_features,
     open_lake,
@@ -66,6 +67,7 @@ from fsbuild.pipeline import (
     restore_tables,
     search_project,
     set_agenda,
+    show_checks,
     tools_for,
     vacuum_tables,
     version_of,
@@ -243,6 +245,19 @@ class Project:
     ) -> RunResult:
         """Check what is published."""
         return self._test(_choosing(select, exclude), on_event)
+
+    def checks(self, name: str) -> Table:
+        """The checks of a node: what is looked at, what a failure means, who decides, and how each ended last."""
+        compiled = compile_draft(self._draft("checks"))
+        with self._warehouse(compiled.draft) as warehouse:
+            rows = show_checks(compiled, name, warehouse)
+        return Table(("column", "check", "severity", "limits", "decided_by", "written_in", "last", "checked_at"), rows)
+
+    def infer_checks(self, name: str) -> str:
+        """A first pandera schema of what a node's table holds, as YAML for `pandera='checks/<name>.yml'`."""
+        draft = self._draft("checks")
+        with self._warehouse(draft) as warehouse:
+            return infer_checks(draft, name, warehouse)
 
     def retry(self, *, on_event: Callable[[Event], None] = _ignore) -> RunResult:
         """Repeat the last run, build, seed or test, as it was called, for what failed in it or was skipped.

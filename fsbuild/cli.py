@@ -796,6 +796,44 @@ def search(common: Common, word: str, output: str) -> int:
     return 1
 
 
+@cli.group(context_settings=_CONTEXT)
+def checks() -> None:
+    """Look at the checks of a model, or write a first schema of what it holds."""
+
+
+@checks.command(name="show")
+@click.argument("model")
+@click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print them.")
+@common_options
+def show_checks(common: Common, model: str, output: str) -> int:
+    """Print the checks of MODEL: what a failure means, who decides, and how each ended last.
+
+    \b
+    Example:
+      fsbuild checks show stg_flights
+    """
+    found = common.project().checks(model)
+    if found.rows or output != "table":
+        _print_table(found, output)
+    else:
+        _say(f"'{model}' has no checks; 'fsbuild checks infer {model}' writes a first schema")
+    return 0
+
+
+@checks.command()
+@click.argument("model")
+@common_options
+def infer(common: Common, model: str) -> int:
+    """Print a pandera schema of what MODEL's table holds, in YAML, to be edited.
+
+    \b
+    Example:
+      fsbuild checks infer stg_flights > checks/stg_flights.yml
+    """
+    click.echo(common.project().infer_checks(model).rstrip())
+    return 0
+
+
 @cli.group("training-set", context_settings=_CONTEXT)
 def training_set() -> None:
     """Make a training set again as it was, or write it to a file."""

@@ -120,3 +120,39 @@ def test_a_report_that_cannot_be_written_is_an_error(make_project: Make, file: s
 
     assert ended.returncode == 2
     assert f"cannot write {file}" in ended.stderr
+
+
+def test_checks_show_says_what_is_enforced_how_and_how_it_ended(make_project: Make) -> None:
+    root = make_project(SHOP)
+    Project(root).run()
+
+    table = Project(root).checks("small")
+
+    assert table.columns[:5] == ("column", "check", "severity", "limits", "decided_by")
+    assert [row[:7] for row in table.rows] == [
+        ("n", "unique", "error", None, "a query, the whole table", "models/m.yml:6", "pass"),
+        ("n", "small_enough", "warn", None, "pandera, row by row", "models/m.yml:7", "warn"),
+    ]
+    told = fsbuild(root, "checks", "show", "small", "--output", "csv")
+    assert told.stdout.splitlines()[2].startswith("n,small_enough,warn,,")
+    assert "'below' has no checks" in fsbuild(root, "checks", "show", "below").stderr
+
+
+def test_an_inferred_schema_holds_for_what_it_was_inferred_from(make_project: Make) -> None:
+    root = make_project(SHOP)
+    Project(root).run()
+
+    written = fsbuild(root, "checks", "infer", "small")
+
+    (root / "checks").mkdir()
+    (root / "checks/small.yml").write_text(written.stdout)
+    (root / "models/small.sql").write_text(
+        SHOP["models/small.sql"].replace("materialized='table'", "materialized='table', pandera='checks/small.yml'")
+    )
+    checks = {(one.check.column, one.check.name): one.status for one in Project(root).run().results[0].checks}
+    assert {pair: checks.pop(pair) for pair in list(checks) if pair[1] in ("unique", "in_range")} == {
+        ("n", "unique"): "pass",
+        ("n", "in_range"): "warn",  # the YAML beside the model is stronger
+        ("kind", "unique"): "pass",
+    }
+    assert checks == {("n", "not_null"): "pass", ("kind", "not_null"): "pass", ("kind", "isin"): "pass"}

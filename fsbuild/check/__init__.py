@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fsbuild.check.arguments import problems_of
+from fsbuild.check.inference import infer_schema
 from fsbuild.check.names import BY_NAME, CHECKS
 from fsbuild.check.rows import check_rows, check_whole, warm_up
 from fsbuild.check.schemas import SchemaMistakeError, SchemaReading, read_schema
@@ -26,7 +27,9 @@ __all__ = [
     "CHECKS",
     "SchemaMistakeError",
     "SchemaReading",
+    "decided_by",
     "find_failing",
+    "infer_schema",
     "probe",
     "problems_of",
     "read_schema",
@@ -68,6 +71,16 @@ def probe(check: Check, relation: str, columns: Sequence[ColumnType], references
     if not (check.where or check.references or any(argument.kind == "sql" for argument in known.arguments)):
         return None
     return violations(check, rows)
+
+
+def decided_by(check: Check) -> str:
+    """Say who decides a check, and over what."""
+    if check.custom is not None:
+        return "pandera, row by row" if check.custom.is_of_rows else "pandera, the whole table"
+    if check.sql is None and BY_NAME[check.name].pandera:
+        return "pandera, row by row"
+    is_of_rows = check.sql is None and BY_NAME[check.name].scope == "row"
+    return "a query, row by row" if is_of_rows else "a query, the whole table"
 
 
 def _decide(checks: Sequence[Check], rows: StagedRows) -> Iterator[Finding]:

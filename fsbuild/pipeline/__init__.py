@@ -9,13 +9,14 @@
 
 Beside the road, for what is about tables that are there: nodes.py finds a node and its table by its name and
 points.py one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a
-training set again, measuring.py tells what a table holds. retrieving.py prepares a query that somebody asks for and
-that no model is. last_run.py remembers how a run ended, unchanged.py that the next one would find nothing to do.
-discovery.py lists features, and finds what has a name.
+training set again, measuring.py tells what a table holds and checking.py how its checks stand. retrieving.py prepares
+a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next
+one would find nothing to do. discovery.py lists features, and finds what has a name.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
+from fsbuild.pipeline.checking import infer_checks, show_checks
 from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import Added, Draft, compiled_path, draft_project, write_compiled
@@ -66,6 +67,7 @@ __all__ = [
     "followed",
     "given_source",
     "has_table",
+    "infer_checks",
     "inline_model",
     "list_features",
     "open_lake",
@@ -83,6 +85,7 @@ __all__ = [
     "restore_tables",
     "search_project",
     "set_agenda",
+    "show_checks",
     "shown_name",
     "tools_for",
     "vacuum_tables",
