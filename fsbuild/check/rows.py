@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import os
+import queue
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fsbuild.check.arguments import anchored, arguments_of
 from fsbuild.check.names import BY_NAME
@@ -24,10 +28,12 @@ if TYPE_CHECKING:  # importing pandera and polars takes a second, which only a r
 
 _ROWS_PER_CALL = 65_536  # a call of pandera costs about 3 ms, so small batches are put together
 _ROW_ID = "fsbuild_row_id"
+_THREADS = 4
 _LOADING = threading.Lock()
 
 # Which pandera check gave a verdict: the column's position, and the check's number there (None: it must not be null).
 _Verdict = tuple[str, int | None]
+Verdicts: TypeAlias = "list[tuple[_Verdict, pl.Series | str]]"
 
 
 @dataclass(slots=True)
@@ -56,9 +62,10 @@ def check_rows(checks: Sequence[Check], rows: StagedRows) -> list[Finding]:
     tallies = [_Tally() for _ in checks]
     total = 0
     try:
-        for frame, row_ids in _read_frames(rows.stream(_query(checks[0].where, columns, rows)), columns, rows.row_id):
+        frames = _read_frames(rows.stream(_query(checks[0].where, columns, rows)), columns, rows.row_id)
+        for frame, row_ids, verdicts in _validate_all(schema, frames):
             total += frame.height
-            for verdict, failing in _validate(schema, frame):
+            for verdict, failing in verdicts:
                 shown = dict.fromkeys([*rows.key, columns[int(verdict[0])]])
                 for index in owners[verdict]:
                     _add(tallies[index], failing, frame, [(name, columns.index(name)) for name in shown])
@@ -199,7 +206,34 @@ def _readable(series: pl.Series) -> pl.Series:
     return moments.clip(first, last)
 
 
-def _validate(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> list[tuple[_Verdict, pl.Series | str]]:
+def _validate_all(
+    schema: pa.DataFrameSchema, frames: Iterable[tuple[pl.DataFrame, pl.Series | None]]
+) -> Iterator[tuple[pl.DataFrame, pl.Series | None, Verdicts]]:
+    """Validate frames on a few threads, each with a schema of its own; the verdicts come in the order of the frames."""
+    spare: queue.SimpleQueue[pa.DataFrameSchema] = queue.SimpleQueue()
+    threads = min(_THREADS, os.cpu_count() or 1)
+    for _ in range(threads):
+        spare.put(deepcopy(schema))
+
+    def validate(frame: pl.DataFrame) -> Verdicts:
+        own = spare.get()
+        try:
+            return _validate(own, frame)
+        finally:
+            spare.put(own)
+
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[tuple[pl.DataFrame, pl.Series | None, Future[Verdicts]]] = deque()
+        for frame, row_ids in frames:
+            pending.append((frame, row_ids, pool.submit(validate, frame)))
+            if len(pending) > threads:  # what waits is held in memory
+                first, numbers, told = pending.popleft()
+                yield first, numbers, told.result()
+        for first, numbers, told in pending:
+            yield first, numbers, told.result()
+
+
+def _validate(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> Verdicts:
     """Validate a frame; give each verdict that is not a pass with the indices of the failing rows, or with an error."""
     import polars as pl
 
