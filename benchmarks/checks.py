@@ -7,7 +7,6 @@ check that an id is there once, or not at all. Each run is a process of its own.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
@@ -16,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measure import measure
+from benchmarks.tools import install
 
 _WORK = Path(__file__).resolve().parent / ".work" / "checks"
-_REPOSITORY = Path(__file__).resolve().parent.parent
 
 _MAKE = """
 import sys
@@ -59,11 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=5_000_000, help="rows (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each (default: %(default)s)")
     given = parser.parse_args(arguments)
+    fsbuild = install("fsbuild")
     shutil.rmtree(_WORK, ignore_errors=True)
     for name, text in _PROJECT.items():
         (_WORK / name).parent.mkdir(parents=True, exist_ok=True)
         (_WORK / name).write_text(text, encoding="utf-8")
-    subprocess.run([sys.executable, "-c", _MAKE, str(given.rows)], cwd=_WORK, check=True)
+    subprocess.run([fsbuild.python, "-c", _MAKE, str(given.rows)], cwd=_WORK, check=True)
+    print(fsbuild.versions)
     columns = {
         "no checks": "[]\n",
         "12 checks of rows": _ROW_CHECKS.replace("UNIQUE", ""),
@@ -74,9 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for title, written in columns.items():
         text = f"models:\n  - name: checked\n    columns: {written}"
         (_WORK / "models/checked.yml").write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "fsbuild", "run", "--full-refresh", "-q"]
-        environment = {**os.environ, "PYTHONPATH": str(_REPOSITORY)}
-        samples = [measure(command, _WORK, environment) for _ in range(given.repeat)]
+        command = [fsbuild.script, "run", "--full-refresh", "-q"]
+        samples = [measure(command, _WORK, fsbuild.environment) for _ in range(given.repeat)]
         wall = statistics.median(sample.wall_s for sample in samples)
         without = without or wall
         peak = max(sample.peak_mib for sample in samples)
