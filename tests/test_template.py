@@ -23,6 +23,7 @@ TABLES = {
     "carrier_day",
     "carrier_delay_7d",
     "delay_training",
+    "fsbuild_checks",
     "fsbuild_stats",
     "origin_weather",
     "plane_history",
@@ -227,7 +228,7 @@ def test_after_new_corrected_and_cancelled_flights_the_tables_are_what_a_full_re
 
     reasons = {step.unique_id.rpartition(".")[2]: step.reason for step in Project(root).plan().steps}
     result = Project(root).run()
-    names = sorted(TABLES - {"airlines", "airports", "fsbuild_stats"})
+    names = sorted(TABLES - {"airlines", "airports", "fsbuild_checks", "fsbuild_stats"})
     found = {name: read_delta(root, name) for name in names}
     Project(root).run(full_refresh=True)
 
@@ -238,6 +239,41 @@ def test_after_new_corrected_and_cancelled_flights_the_tables_are_what_a_full_re
     assert 0 < written["carrier_day"] < 20
     for name in names:
         assert found[name] == read_delta(root, name), name
+
+
+def test_bad_flights_wait_beside_the_table_until_they_are_repaired(tmp_path: Path) -> None:
+    root = copy_template(tmp_path / "flights")
+    file = root / "data/flights.parquet"
+    good = file.read_bytes()
+    with duckdb.connect() as connection:
+        connection.execute(f"create table f as from '{file}'")
+        for condition, change in (
+            ("carrier = 'UA' and flight = 1545 and day = 1", "distance = -1400"),
+            ("carrier = 'B6' and flight = 725 and day = 1", "carrier = 'ZZ'"),
+        ):
+            (count,) = connection.execute(f"update f set {change} where {condition}").fetchone() or (0,)
+            assert count == 1
+        connection.execute("insert into f from f where carrier = 'DL' and flight = 461 and day = 1")
+        connection.execute(f"copy f to '{file}' (format parquet)")
+
+    result = next(node for node in Project(root).run().results if node.name == "stg_flights")
+
+    assert (result.status, result.message) == ("warn", "4 rows kept out, in stg_flights__quarantine")
+    aside = sorted(
+        (row["flight_id"], *row["fsbuild_failed_checks"]) for row in read_delta(root, "stg_flights__quarantine")
+    )  # type: ignore[misc]
+    assert aside == [
+        ("2013-01-01-DL-461-LGA", "flight_id.unique"),
+        ("2013-01-01-DL-461-LGA", "flight_id.unique"),
+        ("2013-01-01-UA-1545-EWR", "distance.greater_than"),
+        ("2013-01-01-ZZ-725-JFK", "carrier.relationships"),
+    ]
+    published = read_delta(root, "stg_flights")
+    assert {row["flight_id"] for row in published}.isdisjoint(flight for flight, *_ in aside)
+    file.write_bytes(good)
+    assert Project(root).run().is_success
+    assert len(read_delta(root, "stg_flights")) == len(published) + 3
+    assert read_delta(root, "stg_flights__quarantine") == []
 
 
 @pytest.mark.slow
