@@ -36,6 +36,7 @@ from fsbuild.pipeline import (
     Feature,
     LastRun,
     RunOptions,
+    SourceAge,
     bound_versions,
     compare_statistics,
     compile_draft,
@@ -68,6 +69,7 @@ from fsbuild.pipeline import (
     search_project,
     set_agenda,
     show_checks,
+    source_ages,
     tools_for,
     vacuum_tables,
     version_of,
@@ -258,6 +260,13 @@ class Project:
         draft = self._draft("checks")
         with self._warehouse(draft) as warehouse:
             return infer_checks(draft, name, warehouse)
+
+    def source_freshness(self, *, select: Selectors = (), exclude: Selectors = ()) -> tuple[SourceAge, ...]:
+        """How old the sources are that have a `freshness`, and what their limits say of it."""
+        draft = self._draft("source")
+        chosen = _choose(draft, select, exclude)
+        with self._warehouse(draft) as warehouse:
+            return source_ages(draft, chosen, warehouse, self._moment.started_at)
 
     def retry(self, *, on_event: Callable[[Event], None] = _ignore) -> RunResult:
         """Repeat the last run, build, seed or test, as it was called, for what failed in it or was skipped.

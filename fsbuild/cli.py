@@ -834,6 +834,40 @@ def infer(common: Common, model: str) -> int:
     return 0
 
 
+@cli.group(context_settings=_CONTEXT)
+def source() -> None:
+    """Look at sources."""
+
+
+@source.command()
+@selection_options
+@click.option("--output", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print them.")
+@common_options
+def freshness(common: Common, selection: Selection, output: str) -> int:
+    """Tell how old sources are that have a `freshness` in their YAML, and exit with 1 where one is too old.
+
+    The newest row is told by the column `loaded_at_field`; without one by the log of a Delta table, or by files.
+
+    \b
+    Example:
+      fsbuild source freshness --select source:nyc
+    """
+    from fsbuild.api import Table
+    from fsbuild.report.run_text import elapsed_text
+
+    found = common.project().source_freshness(**selection)
+    rows = []
+    for one in found:
+        loaded_at = one.loaded_at.strftime("%Y-%m-%d %H:%M:%S") if one.loaded_at is not None else None
+        age: object = one.age_s if output != "table" else elapsed_text(one.age_s) if one.age_s is not None else None
+        rows.append((one.name, one.status, loaded_at, age, one.told_by or None, one.message or None))
+    if rows or output != "table":
+        _print_table(Table(("source", "status", "loaded_at", "age", "told_by", "message"), tuple(rows)), output)
+    else:
+        _say("no source has a freshness: add freshness: {warn_after: {count: 12, period: hour}} to one")
+    return 1 if any(one.status in ("error", "runtime error") for one in found) else 0
+
+
 @cli.group("training-set", context_settings=_CONTEXT)
 def training_set() -> None:
     """Make a training set again as it was, or write it to a file."""

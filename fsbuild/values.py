@@ -436,6 +436,17 @@ class Seed:
 
 
 @dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old the newest row of a source may be, by the column (or SQL) `field`; among the rows that meet `filter`."""
+
+    warn_after: dt.timedelta | None
+    error_after: dt.timedelta | None
+    field: str | None
+    filter: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A table that the project reads and does not write: files, or a Delta table.
 
@@ -455,6 +466,7 @@ class Source:
     event_time: str | None = None
     columns: tuple[Column, ...] = ()
     checks: tuple[Check, ...] = ()
+    freshness: Freshness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,20 @@ from typing import Any
 from fsbuild.errors import Place, Problem
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section
+from fsbuild.load.freshness import read_freshness
 from fsbuild.load.layers import merge_or_report
 from fsbuild.load.reading import Reading, columns_and_checks
 from fsbuild.values import Relation, Source
 
 SOURCE_KEYS = frozenset(
     {"name", "description", "schema", "database", "meta", "config", "tags", "tables", "loader", "quoting", "overrides"}
+    | {"freshness", "loaded_at_field"}
 )
 TABLE_KEYS = frozenset(
     {"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"}
-    | {"identifier", "external", "quoting", "loaded_at_field", "loader"}
+    | {"identifier", "external", "quoting", "loaded_at_field", "loader", "freshness"}
 )
-_FRESHNESS = frozenset({"freshness", "loaded_at_query"})
+_NOT_YET = frozenset({"loaded_at_query"})
 _DELTA_KEYS = ("delta_table_path", "as_of_version")
 
 
@@ -27,8 +29,8 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
     """Read the tables of sources, each given with its source."""
     seen: dict[str, Place] = {}
     for source, table in sources:
-        source.check_keys(SOURCE_KEYS, reading.problems, unsupported=_FRESHNESS)
-        table.check_keys(TABLE_KEYS, reading.problems, unsupported=_FRESHNESS)
+        source.check_keys(SOURCE_KEYS, reading.problems, unsupported=_NOT_YET)
+        table.check_keys(TABLE_KEYS, reading.problems, unsupported=_NOT_YET)
         source_name, name = source.get("name"), table.get("name")
         if not isinstance(source_name, str) or not isinstance(name, str):
             reading.problems.append(Problem("a source or one of its tables has no name", table.place))
@@ -62,6 +64,7 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
             event_time=_event_time(reading, table, config, meta),
             columns=columns,
             checks=checks,
+            freshness=read_freshness(source, table, reading.problems),
         )
 
 

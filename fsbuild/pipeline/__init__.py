@@ -11,7 +11,8 @@ Beside the road, for what is about tables that are there: nodes.py finds a node 
 points.py one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a
 training set again, measuring.py tells what a table holds and checking.py how its checks stand. retrieving.py prepares
 a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next
-one would find nothing to do. discovery.py lists features, and finds what has a name.
+one would find nothing to do. discovery.py lists features, and finds what has a name; freshness.py tells how old
+sources are.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
@@ -20,6 +21,7 @@ from fsbuild.pipeline.checking import infer_checks, show_checks
 from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import Added, Draft, compiled_path, draft_project, write_compiled
+from fsbuild.pipeline.freshness import SourceAge, source_ages
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
@@ -52,6 +54,7 @@ __all__ = [
     "LakeState",
     "LastRun",
     "RunOptions",
+    "SourceAge",
     "bound_versions",
     "compare_statistics",
     "compile_draft",
@@ -87,6 +90,7 @@ __all__ = [
     "set_agenda",
     "show_checks",
     "shown_name",
+    "source_ages",
     "tools_for",
     "vacuum_tables",
     "version_of",
