@@ -70,7 +70,7 @@ def _parse_check(
     beside = {key: value for key, value in arguments.items() if key not in _BESIDE}
     named = {str(key): value for key, value in {**beside, **(arguments.get("arguments") or {})}.items()}
     if name == "relationships" and isinstance(named.get("to"), str):
-        named["to"] = _resolve(named["to"], names, section.place, problems)
+        named["to"] = resolve_reference(named["to"], names, section.place, problems)
     return Check(name, column, named, section.place, "warn" if severity == "warn" else "error")
 
 
@@ -92,8 +92,8 @@ def _name_and_arguments(section: Section, item: object, problems: list[Problem])
     return str(name), dict(arguments or {})
 
 
-def _resolve(written: str, names: NodeNames, place: Place, problems: list[Problem]) -> str:
-    """Turn `ref('x')` or `source('a', 'x')` into a unique id."""
+def resolve_reference(written: str, names: NodeNames, place: Place, problems: list[Problem]) -> str:
+    """Turn `ref('x')` or `source('a', 'x')` into a unique id; empty, with the problem noted, where there is none."""
     match = _REFERENCE.fullmatch(written)
     if match is None:
         problems.append(Problem(f"'{written}' is neither ref('…') nor source('…', '…')", place))

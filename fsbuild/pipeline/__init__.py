@@ -9,16 +9,25 @@
 
 Beside the road, for what is about tables that are there: nodes.py finds a node and its table by its name and
 points.py one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a
-training set again, measuring.py tells what a table holds. retrieving.py prepares a query that somebody asks for and that no model is. last_run.py
-remembers how a run ended, unchanged.py that the next one would find nothing to do. discovery.py lists features,
-and finds what has a name.
+training set again, measuring.py tells what a table holds. retrieving.py prepares a query that somebody asks for and
+that no model is. last_run.py remembers how a run ended, unchanged.py that the next one would find nothing to do.
+discovery.py lists features, and finds what has a name. unit_subjects.py judges unit tests when a project is compiled,
+unit_testing.py runs them, and increment_testing.py those with batches.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
 from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
-from fsbuild.pipeline.drafting import Added, Draft, compiled_path, draft_project, write_compiled
+from fsbuild.pipeline.drafting import (
+    Added,
+    Draft,
+    compiled_path,
+    draft_project,
+    tests_graph,
+    unit_tests_of,
+    write_compiled,
+)
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
@@ -29,6 +38,7 @@ from fsbuild.pipeline.retrieving import given_source, inline_model, prepare_retr
 from fsbuild.pipeline.running import Agenda, RunOptions, plan_run, set_agenda, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
 from fsbuild.pipeline.training import content_of, find_training_set, followed, recipe_of
+from fsbuild.pipeline.unit_testing import prepare_trials, trying_out
 from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
 
 __all__ = [
@@ -64,6 +74,7 @@ __all__ = [
     "pin_inputs",
     "plan_run",
     "prepare_retrieval",
+    "prepare_trials",
     "read_lake",
     "read_last_run",
     "readable_place",
@@ -74,7 +85,10 @@ __all__ = [
     "search_project",
     "set_agenda",
     "shown_name",
+    "tests_graph",
     "tools_for",
+    "trying_out",
+    "unit_tests_of",
     "vacuum_tables",
     "version_of",
     "versions_between",

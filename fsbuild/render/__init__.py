@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,9 +26,19 @@ from fsbuild.render.nodes import KnownNode, ProjectGraph, config_values, describ
 from fsbuild.render.source_lines import read_marks
 from fsbuild.render.templates import Templates, prepare_templates
 from fsbuild.render.yaml_text import evaluate_text
-from fsbuild.values import Model, ModelConfig, Moment, Pin, Project, Relation, RenderedModel, RenderedSql
+from fsbuild.values import (
+    Model,
+    ModelConfig,
+    Moment,
+    Pin,
+    Project,
+    Relation,
+    RenderedModel,
+    RenderedSql,
+    UnitOverrides,
+)
 
-__all__ = ["Rendered", "evaluate_text", "render_models"]
+__all__ = ["Rendered", "evaluate_text", "render_again", "render_models"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +95,70 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
     )
     project = replace(project, seeds=named)
     rendering = _Rendering(project, templates, naming, problems)
-    sources = {(s.source_name, s.name): (s.unique_id, s.relation) for s in project.sources}
     provisional: dict[str, tuple[str, Relation]] = {
         seed.name: (seed.unique_id, seed.relation) for seed in project.seeds
     }
     provisional |= {m.name: (m.unique_id, Relation(project.target.schema, m.name)) for m in project.models}
     views = {view.name: view for view in project.feature_views}
-    names = Names(project.name, provisional, sources, feature_views=views)
+    names = Names(project.name, provisional, _sources(project), feature_views=views)
     empty = ProjectGraph(project, ())
     parsed = [one for model in project.models if (one := _parse(model, rendering, names, empty)) is not None]
     enabled = [one for one in parsed if one.config.enabled]
     disabled = frozenset(one.model.name for one in parsed if not one.config.enabled)
-    final = {name: found for name, found in provisional.items() if name not in disabled}
-    final |= {one.model.name: (one.model.unique_id, one.relation) for one in enabled}
+    names = _final_names(
+        project, {n: found for n, found in provisional.items() if n not in disabled}, enabled, disabled
+    )
+    known = [replace(one, relation=seed.relation) for one, seed in zip(seeds, project.seeds, strict=True)]
+    graph = ProjectGraph(project, [*known, *(one.known for one in enabled)])
+    rendered = [_finish(one, rendering, names, graph) for one in enabled]
+    _check_relations(enabled, project, problems)
+    if problems:
+        raise RenderError(in_order(problems))
+    return Rendered(project, tuple(model for model in rendered if model is not None))
+
+
+def render_again(
+    rendered: Rendered, chosen: Collection[str], overrides: UnitOverrides, moment: Moment, flags: Mapping[str, object]
+) -> tuple[RenderedModel, ...]:
+    """Render some models of a project that is rendered, by their unique ids, as a unit test overrides what they see.
+
+    Raises:
+        RenderError: templates are wrong then; all problems at once.
+    """
+    problems: list[Problem] = []
+    project = replace(rendered.project, variables={**rendered.project.variables, **overrides.variables})
+    templates = prepare_templates(project, moment, flags, problems).overridden(overrides, problems)
+    # Everything has its name by now, and keeps it.
+    naming = Naming(templates, lambda name, _schema, _alias: Relation(project.target.schema, name), project, [])
+    rendering = _Rendering(project, templates, naming, problems)
+    seeds = {seed.name: (seed.unique_id, seed.relation) for seed in project.seeds}
+    names = _final_names(project, seeds, rendered.models)
+    known = [KnownNode(seed, config_values(seed.config), seed.relation) for seed in project.seeds]
+    known += [KnownNode(m.model, config_values(m.config), m.relation, m.depends_on) for m in rendered.models]
+    graph, found = ProjectGraph(project, known), list[RenderedModel]()
+    for model in rendered.models:
+        if model.unique_id in chosen:
+            one = _parse(model.model, rendering, names, ProjectGraph(project, ()))
+            done = _finish(replace(one, relation=model.relation), rendering, names, graph) if one is not None else None
+            found += [done] if done is not None else []
+    if problems:
+        raise RenderError(in_order(problems))
+    return tuple(found)
+
+
+def _sources(project: Project) -> dict[tuple[str, str], tuple[str, Relation]]:
+    return {(source.source_name, source.name): (source.unique_id, source.relation) for source in project.sources}
+
+
+def _final_names(
+    project: Project,
+    others: Mapping[str, tuple[str, Relation]],
+    enabled: Sequence[_Parsed | RenderedModel],
+    disabled: frozenset[str] = frozenset(),
+) -> Names:
+    """What templates can refer to once the models that are `enabled` are known; `others` are nodes beside them."""
+    views = {view.name: view for view in project.feature_views}
+    nodes = {**others, **{one.model.name: (one.model.unique_id, one.relation) for one in enabled}}
     times = {source.unique_id: source.event_time for source in project.sources}
     times |= {seed.unique_id: seed.config.event_time for seed in project.seeds}
     times |= {one.model.unique_id: one.config.event_time for one in enabled}
@@ -107,14 +168,7 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
         for one in enabled
         if one.config.materialized == "on_demand" and one.config.features
     }
-    names = Names(project.name, final, sources, disabled, event_times, views, computed)
-    known = [replace(one, relation=seed.relation) for one, seed in zip(seeds, project.seeds, strict=True)]
-    graph = ProjectGraph(project, [*known, *(one.known for one in enabled)])
-    rendered = [_finish(one, rendering, names, graph) for one in enabled]
-    _check_relations(enabled, project, problems)
-    if problems:
-        raise RenderError(in_order(problems))
-    return Rendered(project, tuple(model for model in rendered if model is not None))
+    return Names(project.name, nodes, _sources(project), disabled, event_times, views, computed)
 
 
 def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGraph) -> _Parsed | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,7 @@ import jinja2
 from jinja2 import nodes
 from jinja2.runtime import Context, Macro
 
-from fsbuild.errors import Place, Problem
+from fsbuild.errors import Place, Problem, listing, suggest
 from fsbuild.render.context import (
     CONSTANTS,
     SQL_FILTERS,
@@ -20,6 +20,7 @@ from fsbuild.render.context import (
     MacroReturn,
     ModelContext,
     TemplateError,
+    env_var_function,
     target_names,
     template_names,
     variables_function,
@@ -27,7 +28,7 @@ from fsbuild.render.context import (
 from fsbuild.render.joins import Joins
 from fsbuild.render.mistakes import syntax_problem
 from fsbuild.render.source_lines import SourceLines
-from fsbuild.values import Moment, Project, quote
+from fsbuild.values import Moment, Project, UnitOverrides, quote
 
 
 class _MacroContext(Context):
@@ -71,6 +72,10 @@ class Adapter:
         return quote(identifier)
 
 
+def _constantly(value: object) -> Callable[..., object]:
+    return lambda *_args, **_kwargs: value
+
+
 @dataclass(frozen=True, slots=True)
 class Templates:
     """The environment, and the project's macros ready to be bound to a model's context."""
@@ -81,6 +86,8 @@ class Templates:
     constants: Mapping[str, object]
     project_name: str
     uses_macro: re.Pattern[str] | None
+    # What a unit test puts in the place of macros and other names.
+    replaced: Mapping[str, object] = field(default_factory=dict)
 
     def names_for(self, text: str, context: ModelContext) -> dict[str, object]:
         """All names that a template sees; macros only where the text names one, since binding them takes time."""
@@ -88,9 +95,26 @@ class Templates:
         asked = {"point_in_time": joins.point_in_time, "window_features": joins.window_features}
         asked["request"] = joins.request
         names = {**self.constants, **template_names(context), **asked}
-        if self.uses_macro is None or not self.uses_macro.search(text):
-            return names
-        return self.bind_macros(names)
+        if self.uses_macro is not None and self.uses_macro.search(text):
+            names = self.bind_macros(names)
+            vars(names[self.project_name]).update(self.replaced)
+        names.update(self.replaced)
+        return names
+
+    def overridden(self, overrides: UnitOverrides, problems: list[Problem]) -> Templates:
+        """See the variables of the environment and the macros that a unit test overrides as it says.
+
+        A macro that is overridden gives its value whatever it is called with, wherever it is called.
+        """
+        prefix = f"{self.project_name}."
+        given = {name.removeprefix(prefix): value for name, value in overrides.macros.items()}
+        known = {*self.macro_places, *self.constants, "is_incremental"}
+        for name in given:
+            if name not in known:
+                hint = suggest(name, known) or f"the project's macros are {listing([*self.macro_places]) or 'none'}"
+                problems.append(Problem(f"overrides: unknown macro '{name}'", overrides.place, hint=hint))
+        constants = {**self.constants, "env_var": env_var_function(overrides.env_vars)}
+        return replace(self, constants=constants, replaced={name: _constantly(value) for name, value in given.items()})
 
     def bind_macros(self, names: dict[str, object]) -> dict[str, object]:
         """Add the project's macros, which look names up where they are added."""
