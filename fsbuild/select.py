@@ -141,7 +141,8 @@ def _parse(text: str, term: str, *, has_tests: bool) -> _Selector:
         hint = "'fsbuild test' and 'fsbuild build' do; leave it out here"
         raise UsageError(Problem(f"selector '{text}': this command runs no tests", hint=hint))
     if parts["method"] not in (None, *_METHODS):
-        hint = suggest(parts["method"], _METHODS) or f"the methods are {listing(list(_METHODS))}"
+        known = [method for method in _METHODS if has_tests or method != "test_type"]
+        hint = suggest(parts["method"], known) or f"the methods are {listing(known, len(known))}"
         raise UsageError(Problem(f"unknown method '{parts['method']}' in selector '{text}'", hint=hint))
     return _Selector(parts["method"], parts["value"], _steps(parts["up"]), _steps(parts["down"]), bool(parts["at"]))
 
@@ -246,8 +247,8 @@ def _materialized(value: str) -> _Claim:
 
 
 def _resource_type(value: str) -> _Claim:
-    known = get_args(ResourceType)
-    if value not in known:
+    if value not in get_args(ResourceType):
+        known = [kind for kind in get_args(ResourceType) if kind != "unit_test"]
         hint = suggest(value, known) or f"there are {listing(known)}"
         raise UsageError(Problem(f"unknown resource type '{value}' in selector 'resource_type:{value}'", hint=hint))
     return lambda node: node.resource_type == value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fsbuild.errors import Problem, in_order
 from fsbuild.pipeline.drafting import Draft, unit_tests_of
-from fsbuild.values import INLINED, STORED, ColumnType, CompiledModel, RenderedModel, UnitTest
+from fsbuild.values import INLINED, STORED, ColumnType, CompiledModel, FixtureRows, RenderedModel, UnitTest
 
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
@@ -33,10 +33,21 @@ def unit_test_problems(
     if not tests:
         return []
     columns = known_columns(models, known)
-    subjects = (
+    subjects = [
         (test, subject_of(test, draft, draft.models, columns, is_known=not changes_sql(test, draft))) for test in tests
-    )
+    ]
+    if any(rows.sql is not None for test in tests for rows in _all_rows(test)):
+        from fsbuild.engine import Binder
+
+        # The project's binder knows tables that the query of a fixture must not read.
+        binder = Binder(draft.project.root, draft.project.target.settings)
     return judged(subjects, binder)[1]
+
+
+def _all_rows(test: UnitTest) -> Iterator[FixtureRows]:
+    for batch in test.batches:
+        yield batch.expect
+        yield from (one.rows for one in batch.given)
 
 
 def judged(subjects: Iterable[tuple[UnitTest, Subject]], binder: Binder) -> tuple[list[UnitTest], list[Problem]]:

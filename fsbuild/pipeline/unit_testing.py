@@ -121,8 +121,13 @@ def _render_again(test: UnitTest, compiled: Compiled, moment: Moment) -> Mapping
     draft = compiled.draft
     chosen = {test.model_id, *reach(test, draft.models)[0]}
     whole = Rendered(draft.project, tuple(draft.models.values()))
+    overrides = test.overrides
+    if draft.models[test.model_id].config.materialized == "incremental":
+        # Both of its queries are rendered, and the test says which is tried.
+        macros = {name: value for name, value in overrides.macros.items() if name != "is_incremental"}
+        overrides = replace(overrides, macros=macros)
     try:
-        again = render_again(whole, chosen, test.overrides, moment, {"WHICH": "test"})
+        again = render_again(whole, chosen, overrides, moment, {"WHICH": "test"})
     except FsbuildError as exc:
         raise CompileError(in_test(test, exc.problems)) from exc
     return {**draft.models, **{model.unique_id: model for model in again}}

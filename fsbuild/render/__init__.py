@@ -127,7 +127,7 @@ def render_again(
     """
     problems: list[Problem] = []
     project = replace(rendered.project, variables={**rendered.project.variables, **overrides.variables})
-    templates = prepare_templates(project, moment, flags, problems).overridden(overrides, problems)
+    templates = prepare_templates(project, moment, flags, problems, overrides)
     # Everything has its name by now, and keeps it.
     naming = Naming(templates, lambda name, _schema, _alias: Relation(project.target.schema, name), project, [])
     rendering = _Rendering(project, templates, naming, problems)

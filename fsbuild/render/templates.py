@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,7 @@ import jinja2
 from jinja2 import nodes
 from jinja2.runtime import Context, Macro
 
-from fsbuild.errors import Place, Problem, listing, suggest
+from fsbuild.errors import Place, Problem, suggest
 from fsbuild.render.context import (
     CONSTANTS,
     SQL_FILTERS,
@@ -72,10 +72,6 @@ class Adapter:
         return quote(identifier)
 
 
-def _constantly(value: object) -> Callable[..., object]:
-    return lambda *_args, **_kwargs: value
-
-
 @dataclass(frozen=True, slots=True)
 class Templates:
     """The environment, and the project's macros ready to be bound to a model's context."""
@@ -97,24 +93,10 @@ class Templates:
         names = {**self.constants, **template_names(context), **asked}
         if self.uses_macro is not None and self.uses_macro.search(text):
             names = self.bind_macros(names)
-            vars(names[self.project_name]).update(self.replaced)
+            for name, value in self.replaced.items():
+                setattr(names[self.project_name], name, value)
         names.update(self.replaced)
         return names
-
-    def overridden(self, overrides: UnitOverrides, problems: list[Problem]) -> Templates:
-        """See the variables of the environment and the macros that a unit test overrides as it says.
-
-        A macro that is overridden gives its value whatever it is called with, wherever it is called.
-        """
-        prefix = f"{self.project_name}."
-        given = {name.removeprefix(prefix): value for name, value in overrides.macros.items()}
-        known = {*self.macro_places, *self.constants, "is_incremental"}
-        for name in given:
-            if name not in known:
-                hint = suggest(name, known) or f"the project's macros are {listing([*self.macro_places]) or 'none'}"
-                problems.append(Problem(f"overrides: unknown macro '{name}'", overrides.place, hint=hint))
-        constants = {**self.constants, "env_var": env_var_function(overrides.env_vars)}
-        return replace(self, constants=constants, replaced={name: _constantly(value) for name, value in given.items()})
 
     def bind_macros(self, names: dict[str, object]) -> dict[str, object]:
         """Add the project's macros, which look names up where they are added."""
@@ -131,9 +113,18 @@ class Templates:
 
 
 def prepare_templates(
-    project: Project, moment: Moment, flags: Mapping[str, object], problems: list[Problem]
+    project: Project,
+    moment: Moment,
+    flags: Mapping[str, object],
+    problems: list[Problem],
+    overrides: UnitOverrides | None = None,
 ) -> Templates:
-    """Make the environment and compile the project's macros; what is wrong with them is added to the problems."""
+    """Make the environment and compile the project's macros; what is wrong with them is added to the problems.
+
+    What a unit test overrides is seen as it says: a macro gives its value, whatever it is called with.
+    """
+    prefix = f"{project.name}."
+    given = {name.removeprefix(prefix): value for name, value in overrides.macros.items()} if overrides else {}
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SourceLines],
@@ -159,10 +150,27 @@ def prepare_templates(
         try:
             tree = environment.parse(file.text, name=file.path, filename=file.path)
             places |= {macro.name: Place(file.path, macro.lineno) for macro in tree.find_all(nodes.Macro)}
+            # The other macros of its file would still find a macro that is overridden, and nothing else.
+            tree.body = [one for one in tree.body if not (isinstance(one, nodes.Macro) and one.name in given)]
             code = environment.compile(tree, name=file.path, filename=file.path)
             files.append(jinja2.Template.from_code(environment, code, {}))
         except jinja2.TemplateSyntaxError as exc:
             problems.append(syntax_problem(exc, file.path, file.text))
     words = "|".join(re.escape(name) for name in sorted({*places, project.name}))
     pattern = re.compile(rf"\b(?:{words}|adapter)\b") if places else None
-    return Templates(environment, tuple(files), places, constants, project.name, pattern)
+    if overrides is not None:
+        constants["env_var"] = env_var_function(overrides.env_vars)
+        problems.extend(_unknown_macros(overrides, given, {*places, *constants, "is_incremental"}))
+    replaced = {name: _constantly(value) for name, value in given.items()}
+    return Templates(environment, tuple(files), places, constants, project.name, pattern, replaced)
+
+
+def _unknown_macros(overrides: UnitOverrides, given: Iterable[str], known: Collection[str]) -> Iterator[Problem]:
+    for name in given:
+        if name not in known:
+            hint = suggest(name, known)
+            yield Problem(f"overrides: there is no macro '{name}'", overrides.place, hint=hint)
+
+
+def _constantly(value: object) -> Callable[..., object]:
+    return lambda *_args, **_kwargs: value
