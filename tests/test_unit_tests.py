@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from fsbuild.errors import FsbuildError
 from fsbuild.unit_tests import compare_rows
 from fsbuild.values import RunResult, UnitTestResult
 from tests.conftest import Files, write_files
+from tests.test_json_schema import mistakes
 
 MakeProject = Callable[[Files], Path]
 
@@ -559,6 +562,21 @@ def test_a_disabled_test_and_that_of_a_disabled_model_do_not_run(make_project: M
     )
 
     assert run_tests(root).results == ()
+
+
+def test_what_the_documents_show_works(make_project: MakeProject) -> None:
+    page = (Path(__file__).parents[1] / "docs/unit-tests.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"^```(?:sql|yaml)\n(?:--|#) (\S+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    files["seeds/stg_flights.csv"] = "flight_id,carrier,dep_delay,seats\n1,AA,5,100\n"
+    files["seeds/carriers.csv"] = "carrier,name\nAA,American\n"
+
+    result = run_tests(make_project(files))
+
+    assert {test.name for node in result.results for test in node.unit_tests if test.status == "pass"} == {
+        "late_is_over_15",
+        "late_rows_count_and_corrections_replace",
+    }
+    assert [mistakes(yaml.safe_load(text)) for name, text in files.items() if name.endswith(".yml")] == [[], []]
 
 
 # --- what always holds -----------------------------------------------------------------------------------------------
