@@ -102,9 +102,9 @@ def test_what_is_wrong_is_told_row_by_row(make_project: MakeProject) -> None:
     assert "FAIL   unit test over_the_limit_is_big: 1 row missing, 1 row too many (models/tests.yml:2)" in lines
     assert lines[-5:-1] == [
         "id  is_big  country",
-        "-  --  ------  -------",
-        "-   2  true    NULL",
-        "+   2  false   NULL",
+        "--  ------  -------",
+        "-  2  true    NULL",
+        "+  2  false   NULL",
     ]
     assert lines[-1].endswith("1 failed of 1 node, 0 unit tests passed, 1 failed")
 
@@ -230,6 +230,77 @@ unit_tests:
     assert {test.name: test.status for test in tests} == dict.fromkeys(("through", "replaced", "itself"), "pass")
 
 
+def test_a_view_is_given_itself_or_what_it_reads(make_project: MakeProject) -> None:
+    files = {
+        "seeds/orders.csv": "id,amount\n1,20.5\n",
+        "models/paid.sql": "select amount * 2 as twice from {{ ref('orders') }}",
+        "models/totals.sql": "{{ config(materialized='table') }} select sum(twice) as total from {{ ref('paid') }}",
+        "models/tests.yml": """
+unit_tests:
+  - name: by_what_it_reads
+    model: totals
+    given: [{input: ref('orders'), rows: [{amount: 1}]}]
+    expect: {rows: [{total: 2}]}
+  - {name: not_at_all, model: totals, given: [], expect: {rows: []}}
+""",
+    }
+
+    (told,) = problems_of(make_project(files))
+
+    assert told.startswith("models/tests.yml:6: unit test 'not_at_all' does not give ref('paid'), which 'totals' reads")
+
+
+def test_what_a_model_cannot_compute_is_an_error_of_the_test(make_project: MakeProject) -> None:
+    files = {
+        "seeds/orders.csv": "id,amount\n1,a\n",
+        "models/numbers.sql": "select cast(amount as integer) as n from {{ ref('orders') }}",
+        "models/tests.yml": "unit_tests: [{name: t, model: numbers, given: [{input: ref('orders'), rows: "
+        "[{amount: much}]}], expect: {rows: [{n: 1}]}}]",
+    }
+    root = make_project(files)
+
+    test = only(run_tests(root))
+    told = CliRunner().invoke(cli, ["test", "--project-dir", str(root), "-s", "t"]).stderr
+
+    assert (test.status, test.difference) == ("error", ())
+    assert "Could not convert string 'much' to INT32" in test.problems[0].message
+    assert "ERROR  unit test t cannot be run (models/tests.yml:1)" in told
+
+
+def test_an_earlier_version_of_a_table_has_the_rows_of_the_table(make_project: MakeProject) -> None:
+    root = make_project(
+        {
+            "seeds/orders.csv": "id,amount\n1,20.5\n",
+            "models/tests.yml": """
+unit_tests:
+  - name: both
+    model: changes
+    given: [{input: ref('orders'), rows: [{id: 1, amount: 5}]}]
+    expect: {rows: [{id: 1, more: 0}]}
+  - name: both_in_batches
+    model: changes
+    batches:
+      - given: [{input: ref('orders'), rows: [{id: 1, amount: 5}]}]
+        expect: {rows: [{id: 1, more: 0}]}
+""",
+            "models/changes.sql": """
+{{ config(materialized='table') }}
+select id, now.amount - before.amount as more
+from {{ ref('orders') }} as now join {{ ref('orders', version=0) }} as before using (id)
+""",
+        }
+    )
+    (root / "models/tests.yml").rename(root / "later.yml")
+    (root / "models/changes.sql").rename(root / "later.sql")
+    assert Project(root).seed().is_success
+    (root / "later.yml").rename(root / "models/tests.yml")
+    (root / "later.sql").rename(root / "models/changes.sql")
+
+    (node,) = run_tests(root).results
+
+    assert [test.status for test in node.unit_tests] == ["pass", "pass"]
+
+
 # --- overrides -------------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +332,32 @@ unit_tests:
     )
 
     assert only(run_tests(root)).status == "pass"
+
+
+def test_what_overrides_make_wrong_is_told_of_the_test(make_project: MakeProject) -> None:
+    tests = BIG.replace("    given:", "    overrides: {vars: {limit: nothing}, macros: {MACRO}}\n    given:")
+    root = make_project(with_tests(tests.replace("MACRO", "")))
+
+    (told,) = problems_of(root)
+
+    assert told.startswith("models/big_orders.sql:2:")
+    assert "in unit test 'over_the_limit_is_big' (models/tests.yml:2)" in told
+
+    write_files(root, with_tests(tests.replace("MACRO", "my_macro: 1")))
+
+    (told, *_) = problems_of(root)
+
+    assert told.startswith("models/tests.yml:4: overrides: there is no macro 'my_macro'")
+
+
+def test_tests_of_wrong_inputs_are_told_with_overrides_too(make_project: MakeProject) -> None:
+    tests = BIG.replace("    given:", "    overrides: {vars: {limit: 5}}\n    given:").replace(
+        "is_big: true", "is_bg: true"
+    )
+
+    (told,) = problems_of(make_project(with_tests(tests)))
+
+    assert told.startswith("models/tests.yml:21: 'big_orders' has no column 'is_bg'")
 
 
 NEWEST = {

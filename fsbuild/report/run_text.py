@@ -157,10 +157,12 @@ class RunText:
         lines.extend(problem_text(problem) for problem in result.problems)
         if result.difference:
             columns = list(dict.fromkeys(name for _, row in result.difference for name in row))
+            rows = [[row.get(column) for column in columns] for _, row in result.difference]
+            signs = (" ", " ", *(sign for sign, _ in result.difference))
+            table = format_table(columns, rows).split("\n")
+            lines.extend(f"{sign} {line}" for sign, line in zip(signs, table, strict=True))
             left_out = result.missing + result.surplus - len(result.difference)
-            note = f"and {left_out:,} more" if left_out > 0 else None
-            rows = [[sign, *(row.get(column) for column in columns)] for sign, row in result.difference]
-            lines.append(format_table(["", *columns], rows, limit_note=note))
+            lines.extend([f"  and {left_out:,} more"] if left_out > 0 else [])
         return "\n".join([lines[0], *(indent(line, " " * (_WORD_WIDTH + 2)) for line in lines[1:])])
 
     def _word(self, status: Status) -> str:

@@ -141,6 +141,10 @@ def _is_plainly_right(value: object, kind: str) -> bool:
 
 def _shape_problems(test: UnitTest, subject: Subject) -> Iterator[Problem]:
     """What does not fit the kind of the model."""
+    if subject.materialized == "on_demand":
+        hint = "test a training set that has its features"
+        yield Problem(f"'{subject.name}' is computed from a request, which no test can give", test.place, hint=hint)
+        return
     if not test.has_batches:
         if subject.materialized == "snapshot":
             hint = "write batches: [{given: […], expect: …}], after each of which its table is compared"
