@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsbuild import Project
-from fsbuild.cli import cli
 from fsbuild.errors import FsbuildError
 from fsbuild.unit_tests import compare_rows
 from fsbuild.values import RunResult, UnitTestResult
 from tests.conftest import Files, write_files
+from tests.test_cli import fsbuild_
 from tests.test_json_schema import mistakes
 
 MakeProject = Callable[[Files], Path]
@@ -96,8 +95,9 @@ def test_a_model_is_tried_on_made_up_rows_without_any_lake(make_project: MakePro
 def test_what_is_wrong_is_told_row_by_row(make_project: MakeProject) -> None:
     root = make_project(with_tests(BIG.replace("id: 2, is_big: false", "id: 2, is_big: true")))
 
-    told = CliRunner().invoke(cli, ["test", "--project-dir", str(root), "--select", "test_type:unit"])
+    told = fsbuild_(root, "test", "--select", "test_type:unit")
 
+    assert (told.returncode, told.stdout) == (1, "")
     lines = [line.strip() for line in told.stderr.splitlines()]
     assert "FAIL   unit test over_the_limit_is_big: 1 row missing, 1 row too many (models/tests.yml:2)" in lines
     assert lines[-5:-1] == [
@@ -260,7 +260,7 @@ def test_what_a_model_cannot_compute_is_an_error_of_the_test(make_project: MakeP
     root = make_project(files)
 
     test = only(run_tests(root))
-    told = CliRunner().invoke(cli, ["test", "--project-dir", str(root), "-s", "t"]).stderr
+    told = fsbuild_(root, "test", "-s", "t").stderr
 
     assert (test.status, test.difference) == ("error", ())
     assert "Could not convert string 'much' to INT32" in test.problems[0].message
@@ -452,7 +452,7 @@ def test_the_strategy_decides_what_a_batch_makes_of_the_table(
 def test_a_difference_is_told_of_the_batch_after_which_it_is_there(make_project: MakeProject) -> None:
     root = make_project(incremental("unique_key='id'", BATCHES.replace("EXPECTED", "{id: 1, n: 1}, {id: 2, n: 9}")))
 
-    told = CliRunner().invoke(cli, ["test", "--project-dir", str(root), "--select", "batch_by_batch"])
+    told = fsbuild_(root, "test", "--select", "batch_by_batch")
 
     assert "unit test batch_by_batch after batch 2: 1 row missing, 2 rows too many" in told.stderr
 
@@ -641,7 +641,7 @@ def test_retry_repeats_the_unit_tests_that_failed(make_project: MakeProject) -> 
 def test_programs_are_told_of_unit_tests_too(make_project: MakeProject) -> None:
     root = make_project(CHAIN)
 
-    told = CliRunner().invoke(cli, ["test", "--project-dir", str(root), "--log-format", "json", "-s", "test_type:unit"])
+    told = fsbuild_(root, "test", "--log-format", "json", "-s", "test_type:unit")
 
     events: list[dict[str, Any]] = [json.loads(line) for line in told.stderr.splitlines()]
     (test,) = next(event["result"]["unit_tests"] for event in events if event["event"] == "node_finished")

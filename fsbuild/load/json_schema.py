@@ -87,7 +87,11 @@ def _test() -> Schema:
 def _unit_test() -> Schema:
     """A unit test: rows that are given and expected, once or batch by batch."""
     text: Schema = {"type": "string"}
-    written: dict[str, Schema] = {"format": {"enum": list(FORMATS)}, "fixture": text, "rows": {"type": ["array", "string"]}}
+    written: dict[str, Schema] = {
+        "format": {"enum": list(FORMATS)},
+        "fixture": text,
+        "rows": {"type": ["array", "string"]},
+    }
     given = _object(GIVEN_KEYS, {**written, "input": text, "replace": {"type": "boolean"}}, ["input"])
     tried: dict[str, Schema] = {"given": _list(given), "expect": _object(ROWS_KEYS, written)}
     batch = _object(BATCH_KEYS, {**tried, "description": text}, ["expect"])
