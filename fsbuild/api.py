@@ -34,6 +34,7 @@ from fsbuild.pipeline import (
     Compiled,
     Draft,
     Feature,
+    LakeState,
     LastRun,
     RunOptions,
     SourceAge,
@@ -59,6 +60,7 @@ from fsbuild.pipeline import (
     pin_inputs,
     plan_run,
     prepare_retrieval,
+    prepare_trials,
     read_lake,
     read_last_run,
     readable_place,
@@ -70,7 +72,10 @@ from fsbuild.pipeline import (
     set_agenda,
     show_checks,
     source_ages,
+    tests_graph,
     tools_for,
+    trying_out,
+    unit_tests_of,
     vacuum_tables,
     version_of,
     versions_between,
@@ -90,6 +95,7 @@ if TYPE_CHECKING:
     from fsbuild.execute import Execution
     from fsbuild.handles import ModelHandle
     from fsbuild.pipeline.last_run import Command
+    from fsbuild.select import Selected
     from fsbuild.stored_statistics import Measured
 
 log = logging.getLogger("fsbuild")
@@ -214,10 +220,13 @@ class Project:
         inputs: Mapping[str, int] | None = None,
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
-        """Load seeds, run models and snapshots; every check is a result, and gates what it checks."""
+        """Load seeds, run models and snapshots; every check is a result, and gates what it checks.
+
+        A model whose unit tests fail is not built.
+        """
         window = _window(event_time_start, event_time_end)
         options = RunOptions(full_refresh, fail_fast, window, _moment_of(as_of), inputs or {})
-        return self._execute("build", _choosing(select, exclude), options, on_event)
+        return self._execute("build", _choosing_tests(select, exclude), options, on_event)
 
     def snapshot(
         self,
@@ -245,8 +254,8 @@ class Project:
     def test(
         self, *, select: Selectors = (), exclude: Selectors = (), on_event: Callable[[Event], None] = _ignore
     ) -> RunResult:
-        """Check what is published."""
-        return self._test(_choosing(select, exclude), on_event)
+        """Run unit tests, and check what is published."""
+        return self._test(_choosing_tests(select, exclude), on_event)
 
     def checks(self, name: str) -> Table:
         """The checks of a node: what is looked at, what a failure means, who decides, and how each ended last."""
@@ -291,10 +300,13 @@ class Project:
         )
 
         def choose(draft: Draft) -> tuple[str, ...]:
+            graph, undone = tests_graph(draft), set(last.undone)
             for name in last.undone:
-                if name not in draft.graph.nodes:
+                if name not in graph.nodes:
                     log.warning("'%s' is not retried: the project has it no more", name)
-            return tuple(name for name in draft.graph.order if name in last.undone)
+            if last.command == "build":
+                undone |= {test.unique_id for test in unit_tests_of(draft) if test.model_id in undone}
+            return tuple(name for name in graph.order if name in undone)
 
         if last.command == "test":
             return again._test(choose, on_event)
@@ -320,7 +332,7 @@ class Project:
         window = _window(event_time_start, event_time_end)
         options = RunOptions(full_refresh, window=window, as_of=_moment_of(as_of), inputs=inputs or {})
         draft = self._draft(command, options)
-        chosen = _choose(draft, select, exclude)
+        chosen = (_choose_tests if command == "build" else _choose)(draft, select, exclude)
         compiled = compile_draft(draft)
         agenda = set_agenda(command, compiled, chosen)
         return plan_run(
@@ -347,8 +359,14 @@ class Project:
         plan = plan_run(agenda, compiled, lake, options, self._moment)
         work = work_on(command, compiled, lake, self._moment)
         work = replace(work, fail_fast=options.fail_fast, window=options.window)
-        with self._warehouse(draft) as warehouse, warming_up(plan, work):
-            result = execute_plan(plan, work, tools_for(draft, warehouse, on_event))
+        tests = [test for test in unit_tests_of(draft) if command == "build" and test.model_id in agenda.wanted]
+        trials = prepare_trials(compiled, [test for test in tests if test.unique_id in chosen], self._moment)
+        with (
+            self._warehouse(draft) as warehouse,
+            warming_up(plan, work),
+            trying_out(compiled, trials, self._moment) as try_out,
+        ):
+            result = execute_plan(plan, work, tools_for(draft, warehouse, on_event, try_out))
             if question is not None and result.is_success:
                 self._keep_answer(question, agenda, compiled, warehouse)
         self._remember(command, options, result, draft)
@@ -375,16 +393,24 @@ class Project:
         draft = self._draft("test")
         chosen = choose(draft)
         compiled = compile_draft(draft)
-        lake = read_lake(draft)
-        work = work_on("test", compiled, lake, self._moment)
+        trials = prepare_trials(
+            compiled, [one for one in unit_tests_of(draft) if one.unique_id in chosen], self._moment
+        )
+        work = work_on("test", compiled, LakeState({}, {}), self._moment)
         used = {parent for model in draft.models.values() for parent in model.depends_on}
-        nodes = [
+        checked = {
             name
             for name in chosen
-            if checks_of(name, work) and (name not in work.sources or name in used) and _is_readable(name, draft)
-        ]
-        with self._warehouse(draft) as warehouse:
-            result = check_published(nodes, work, tools_for(draft, warehouse, on_event))
+            if name in draft.graph.nodes
+            and checks_of(name, work)
+            and (name not in work.sources or name in used)
+            and _is_readable(name, draft)
+        }
+        if checked:
+            work = work_on("test", compiled, read_lake(draft), self._moment)
+        nodes = [name for name in draft.graph.order if name in checked or name in trials]
+        with self._warehouse(draft) as warehouse, trying_out(compiled, trials, self._moment) as try_out:
+            result = check_published(nodes, work, tools_for(draft, warehouse, on_event, try_out), checked)
         self._remember("test", RunOptions(), result, draft)
         return result
 
@@ -502,7 +528,7 @@ class Project:
             pass
         lake = read_lake(draft)
         compile_draft(draft)
-        kinds = [node.resource_type for node in draft.graph.nodes.values()]
+        kinds = [node.resource_type for node in tests_graph(draft).nodes.values()]
         return Table(
             ("what", "found"),
             (
@@ -514,7 +540,10 @@ class Project:
                 ("lake", project.target.lake),
                 ("schema", project.target.schema),
                 ("threads", project.target.threads),
-                ("nodes", ", ".join(f"{kinds.count(kind)} {kind}s" for kind in get_args(ResourceType))),
+                (
+                    "nodes",
+                    ", ".join(f"{kinds.count(kind)} {kind.replace('_', ' ')}s" for kind in get_args(ResourceType)),
+                ),
                 ("tables built", len(lake.states)),
                 ("SQL", "every model binds"),
             ),
@@ -786,7 +815,17 @@ class Project:
 def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
     from fsbuild.select import select_nodes
 
-    selected = select_nodes(draft.graph, _listed(select), _listed(exclude))
+    return _told(select_nodes(draft.graph, _listed(select), _listed(exclude)))
+
+
+def _choose_tests(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
+    """Choose nodes, which are those whose data tests are meant too, and unit tests."""
+    from fsbuild.select import select_nodes
+
+    return _told(select_nodes(tests_graph(draft), _listed(select), _listed(exclude), has_tests=True))
+
+
+def _told(selected: Selected) -> tuple[str, ...]:
     for selector in selected.unmatched:
         log.warning("the selector '%s' matches nothing", selector)
     return selected.ids
@@ -798,6 +837,10 @@ def _listed(selectors: Selectors) -> Sequence[str]:
 
 def _choosing(select: Selectors, exclude: Selectors) -> Callable[[Draft], tuple[str, ...]]:
     return lambda draft: _choose(draft, select, exclude)
+
+
+def _choosing_tests(select: Selectors, exclude: Selectors) -> Callable[[Draft], tuple[str, ...]]:
+    return lambda draft: _choose_tests(draft, select, exclude)
 
 
 def _moment_of(given: str | dt.datetime | None) -> dt.datetime | None:

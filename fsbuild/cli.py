@@ -388,9 +388,12 @@ def run(common: Common, selection: Selection, options: RunOptions, reading: Read
 def build(common: Common, selection: Selection, options: RunOptions, reading: Reading) -> int:
     """Load seeds, run models and snapshots, and report every check as a result.
 
+    A model whose unit tests fail is not built.
+
     \b
-    Example:
+    Examples:
       fsbuild build --select staging+
+      fsbuild build --exclude test_type:unit
     """
     return _run("build", common, **selection, **options, **reading)
 
@@ -430,11 +433,14 @@ def seed(common: Common, selection: Selection, options: RunOptions) -> int:
 @junit_option
 @common_options
 def test(common: Common, selection: Selection) -> int:
-    """Check what is published, and change none of it; how it ended is added to the table fsbuild_checks.
+    """Run unit tests, and check what is published; how that ended is added to the table fsbuild_checks.
+
+    A unit test is chosen with its model or by its name; test_type:unit are all of them, and need no tables to be there.
 
     \b
-    Example:
+    Examples:
       fsbuild test --select carrier_delay_7d
+      fsbuild test --select test_type:unit
     """
     return _run("test", common, **selection)
 

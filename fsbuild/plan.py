@@ -144,7 +144,8 @@ class _Planner:
         checks = model.rendered.model.checks
         fingerprint = f"{self._fingerprint(model)}.{self._checks_part(checks)}"
         if config.materialized in INLINED:
-            inlined: Action = "view" if config.materialized == "view" or checks else "inline"
+            is_tested = checks or (self.checking == "always" and model.rendered.model.unit_tests)
+            inlined: Action = "view" if config.materialized == "view" or is_tested else "inline"
             return Step(unique_id, inlined, "computed by the queries that read it", fingerprint)
         state = self.situation.states.get(unique_id)
         if state is None:

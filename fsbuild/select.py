@@ -7,7 +7,7 @@ an empty one never "everything".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -53,7 +53,9 @@ class _Selector:
     is_at: bool
 
 
-def select_nodes(graph: Graph, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> Selected:
+def select_nodes(
+    graph: Graph, select: Sequence[str] = (), exclude: Sequence[str] = (), *, has_tests: bool = False
+) -> Selected:
     """Choose nodes by dbt's selection syntax.
 
     Several arguments, or a space within one, mean a union and a comma an intersection; without `select` all nodes are
@@ -67,6 +69,9 @@ def select_nodes(graph: Graph, select: Sequence[str] = (), exclude: Sequence[str
     >>> select_nodes(graph, ["1+carrier_delay", "tag:daily,staging"], exclude=["delays"]).ids
     ('model.flights.stg_flights', 'model.flights.carrier_delay')
 
+    Where unit tests are in the graph, each is chosen with its model, by its own name, and by `test_type:unit`;
+    `test_type:data` means all else.
+
     Raises:
         UsageError: selectors that cannot be read, or that name what does not exist; all of them at once.
     """
@@ -77,7 +82,7 @@ def select_nodes(graph: Graph, select: Sequence[str] = (), exclude: Sequence[str
         found = []
         for text in term.split(","):
             try:
-                found.append(_match(graph, text, term))
+                found.append(_match(graph, text, term, has_tests=has_tests))
             except UsageError as error:
                 problems.update(dict.fromkeys(error.problems))
         matches[term] = frozenset.intersection(*found) if found else frozenset()
@@ -100,9 +105,9 @@ def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
     return frozenset().union(*sets)
 
 
-def _match(graph: Graph, text: str, term: str) -> frozenset[str]:
+def _match(graph: Graph, text: str, term: str, *, has_tests: bool) -> frozenset[str]:
     """Find the nodes that one selector means, with those that its operators add."""
-    selector = _parse(text, term)
+    selector = _parse(text, term, has_tests=has_tests)
     is_meant = _METHODS[selector.method or _default_method(selector.value)](selector.value)
     named = [unique_id for unique_id, node in graph.nodes.items() if is_meant(node)]
     if not named and _is_bare_name(selector):
@@ -112,10 +117,19 @@ def _match(graph: Graph, text: str, term: str) -> frozenset[str]:
     if selector.is_at:
         readers = graph.descendants(*named)
         found = found.union(readers, graph.ancestors(*named, *readers))
-    return found
+    if selector.method in _METHODS_OF_TESTS:
+        return found
+    return found.union(_tests_of(graph, found))
 
 
-def _parse(text: str, term: str) -> _Selector:
+def _tests_of(graph: Graph, models: frozenset[str]) -> Iterator[str]:
+    """The unit tests of models."""
+    for unique_id, node in graph.nodes.items():
+        if node.resource_type == "unit_test" and node.depends_on[0] in models:
+            yield unique_id
+
+
+def _parse(text: str, term: str, *, has_tests: bool) -> _Selector:
     parts = _SELECTOR.fullmatch(text)
     if parts is None:
         where = f" in '{term}'" if term != text else ""
@@ -123,8 +137,12 @@ def _parse(text: str, term: str) -> _Selector:
     if parts["at"] and parts["down"] is not None:
         hint = f"'@{parts['value']}' already takes all that reads {parts['value']}"
         raise UsageError(Problem(f"'{text}' is not a selector: '@' before and '+' after exclude each other", hint=hint))
+    if parts["method"] == "test_type" and not has_tests:
+        hint = "'fsbuild test' and 'fsbuild build' do; leave it out here"
+        raise UsageError(Problem(f"selector '{text}': this command runs no tests", hint=hint))
     if parts["method"] not in (None, *_METHODS):
-        hint = suggest(parts["method"], _METHODS) or f"the methods are {listing(list(_METHODS))}"
+        known = [method for method in _METHODS if has_tests or method != "test_type"]
+        hint = suggest(parts["method"], known) or f"the methods are {listing(known, len(known))}"
         raise UsageError(Problem(f"unknown method '{parts['method']}' in selector '{text}'", hint=hint))
     return _Selector(parts["method"], parts["value"], _steps(parts["up"]), _steps(parts["down"]), bool(parts["at"]))
 
@@ -229,11 +247,19 @@ def _materialized(value: str) -> _Claim:
 
 
 def _resource_type(value: str) -> _Claim:
-    known = get_args(ResourceType)
-    if value not in known:
+    if value not in get_args(ResourceType):
+        known = [kind for kind in get_args(ResourceType) if kind != "unit_test"]
         hint = suggest(value, known) or f"there are {listing(known)}"
         raise UsageError(Problem(f"unknown resource type '{value}' in selector 'resource_type:{value}'", hint=hint))
     return lambda node: node.resource_type == value
+
+
+def _test_type(value: str) -> _Claim:
+    known = ("unit", "data")
+    if value not in known:
+        hint = suggest(value, known) or f"there are {listing(known)}"
+        raise UsageError(Problem(f"unknown type of tests '{value}' in selector 'test_type:{value}'", hint=hint))
+    return lambda node: (node.resource_type == "unit_test") == (value == "unit")
 
 
 _METHODS: Mapping[str, Callable[[str], _Claim]] = {
@@ -245,4 +271,7 @@ _METHODS: Mapping[str, Callable[[str], _Claim]] = {
     "resource_type": _resource_type,
     "config.materialized": _materialized,
     "config.tags": _tag,
+    "test_type": _test_type,
 }
+# Those that tell unit tests from the models that they are about.
+_METHODS_OF_TESTS = frozenset({"test_type", "resource_type"})

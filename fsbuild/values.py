@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-ResourceType = Literal["model", "snapshot", "seed", "source"]
+ResourceType = Literal["model", "snapshot", "seed", "source", "unit_test"]
 Severity = Literal["error", "warn", "quarantine"]
 Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "describe", "keep", "refuse"]
 SchemaChange = Literal["fail", "append_new_columns", "sync_all_columns"]
@@ -403,6 +403,78 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class FixtureRows:
+    """Rows that a unit test gives or expects, as they are written: values by column, or a query.
+
+    `columns` are those that are named anywhere among the rows, and `places` has the place of each row. Values of CSV
+    are text, None where a field is empty.
+    """
+
+    place: Place
+    columns: tuple[str, ...] = ()
+    rows: tuple[Mapping[str, object], ...] = ()
+    places: tuple[Place, ...] = ()
+    sql: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRows:
+    """What an input of a model holds in a unit test; `unique_id` is the model's own for `this`.
+
+    With `is_replacing` the rows of a batch are all that the input holds then, and are not added to what it held before.
+    """
+
+    unique_id: str
+    written: str
+    rows: FixtureRows
+    place: Place
+    is_replacing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnitBatch:
+    """What a model is given, and the rows that are expected of it then."""
+
+    given: tuple[GivenRows, ...]
+    expect: FixtureRows
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class UnitOverrides:
+    """What templates see differently in a unit test: variables, those of the environment, and values of macros."""
+
+    place: Place
+    variables: Mapping[str, object] = field(default_factory=dict)
+    env_vars: Mapping[str, str] = field(default_factory=dict)
+    macros: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTest:
+    """Rows that a model is given, and those that are expected of it.
+
+    Where it `has_batches`, they are given one batch after the other, and the model's table is compared after each; any
+    other test has one batch, and it is the model's query that is tried.
+    """
+
+    unique_id: str
+    name: str
+    model_id: str
+    batches: tuple[UnitBatch, ...]
+    overrides: UnitOverrides
+    place: Place
+    has_batches: bool = False
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether it is the SQL of an increment that is tried."""
+        return self.overrides.macros.get("is_incremental") is True
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A `.sql` file with what the project file and the YAML beside it say about it."""
 
@@ -414,6 +486,7 @@ class Model:
     place: Place
     columns: tuple[Column, ...] = ()
     checks: tuple[Check, ...] = ()
+    unit_tests: tuple[UnitTest, ...] = ()
 
     @property
     def resource_type(self) -> Literal["model", "snapshot"]:
@@ -935,6 +1008,25 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitTestResult:
+    """The verdict of one unit test: how many expected rows are missing, how many rows nobody expected.
+
+    `difference` has some of either, marked `-` and `+`; `batch` counts from 1 and says after which batch they differ.
+    """
+
+    unique_id: str
+    name: str
+    status: Status
+    place: Place
+    missing: int = 0
+    surplus: int = 0
+    difference: tuple[tuple[Literal["-", "+"], Mapping[str, object]], ...] = ()
+    batch: int | None = None
+    elapsed_s: float = 0.0
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NodeResult:
     """How a node of a run ended."""
 
@@ -949,6 +1041,7 @@ class NodeResult:
     message: str = ""
     problems: tuple[Problem, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+    unit_tests: tuple[UnitTestResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

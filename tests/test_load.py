@@ -488,7 +488,11 @@ models:
         ),
         ("models: {orders: 1}\n", ["m.yml:1: 'models' is not a list\n  hint: write 'models:' and '- name: …' below"]),
         ("modls: []\n", ["m.yml:1: unknown key 'modls'\n  hint: did you mean 'models'?"]),
-        ("unit_tests: []\n", ["m.yml:1: fsbuild does not support 'unit_tests' yet"]),
+        ("metrics: []\n", ["m.yml:1: fsbuild does not support 'metrics' yet"]),
+        (
+            "unit_tests: [{name: t, model: ordres, expect: {rows: []}}]\n",
+            ["m.yml:1: unknown model 'ordres'\n  hint: did"],
+        ),
         (
             "models:\n  - name: orders\n    descr: x\n    versions: []\n",
             ["m.yml:3: unknown key 'descr'", "m.yml:4: fsbuild does not support 'versions' yet"],

@@ -56,6 +56,18 @@ def test_it_is_small_and_carries_what_it_needs(built: Path) -> None:
     assert {folder.name for folder in (built / "lake/main").iterdir()} == TABLES
 
 
+def test_its_unit_tests_pass_before_there_is_any_table(tmp_path: Path) -> None:
+    root = copy_template(tmp_path / "flights")
+
+    result = Project(root).test(select="test_type:unit")
+
+    assert {node.name: [test.status for test in node.unit_tests] for node in result.results} == {
+        "stg_flights": ["pass"],
+        "carrier_day": ["pass"],
+    }
+    assert not (root / "lake").exists()
+
+
 def test_every_model_column_and_source_is_known_to_the_lineage(built: Path) -> None:
     page = (built / "target/lineage.md").read_text(encoding="utf-8")
     assert "unknown" not in page

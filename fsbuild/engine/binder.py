@@ -5,8 +5,8 @@ The binder is the judge of what is right SQL. It must see every relation before 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,28 @@ class Binder:
         """Tell the columns of a relation as Arrow has them."""
         with engine_errors():
             return self._connection.sql(f"SELECT * FROM {relation} LIMIT 0").to_arrow_table().schema
+
+    def unreadable(self, cells: Sequence[tuple[str, str]]) -> list[bool]:
+        """Tell for values, as SQL without types, and the types that they are to be, which cannot be read as these."""
+        if not cells:
+            return []
+        tried = ", ".join(f"TRY_CAST({sql} AS {kind}) IS NULL" for sql, kind in cells)
+        with suppress(duckdb.Error):  # for one of them; which, is found by asking for each
+            found = self._connection.execute(f"SELECT [{tried}]").fetchone()
+            # What is wrong inside of a nested value is no error of TRY_CAST, but NULL.
+            is_null = found[0] if found is not None else []
+            return [
+                wrong or (sql.startswith("CAST(") and not self._is_readable(sql, kind))
+                for wrong, (sql, kind) in zip(is_null, cells, strict=True)
+            ]
+        return [not self._is_readable(sql, kind) for sql, kind in cells]
+
+    def _is_readable(self, sql: str, kind: str) -> bool:
+        try:
+            self._connection.execute(f"SELECT CAST({sql} AS {kind})")
+        except duckdb.Error:
+            return False
+        return True
 
     def source_columns(self, source: Source, version: int | None = None) -> tuple[BoundColumn, ...]:
         """Tell the columns of a source from its files' own schema.

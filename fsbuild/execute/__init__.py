@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -22,7 +22,16 @@ from fsbuild.execute.order import order_steps
 from fsbuild.execute.schedule import Jobs, run_jobs
 from fsbuild.execute.tables import Execution
 from fsbuild.execute.work import Tools, Work, checks_of, describe, path_of
-from fsbuild.values import NodeFinished, NodeResult, NodeStarted, Plan, RunFinished, RunResult, RunStarted
+from fsbuild.values import (
+    NodeFinished,
+    NodeResult,
+    NodeStarted,
+    Plan,
+    RunFinished,
+    RunResult,
+    RunStarted,
+    UnitTestResult,
+)
 
 __all__ = ["Execution", "Tools", "Work", "check_published", "checks_of", "execute_plan"]
 
@@ -34,15 +43,30 @@ def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
     steps = {step.unique_id: step for step in plan.steps if step.action != "inline"}
     parents, deferred = order_steps(steps, work)
     execution = Execution(work, tools, steps, deferred)
-    result = _run(parents, work, tools, execution.run_step)
+
+    def run(name: str, tried: Sequence[UnitTestResult]) -> NodeResult:
+        if _has_failed(tried):
+            return replace(describe(name, work), status="error", message="its unit tests failed; it was not built")
+        return execution.run_step(name)
+
+    result = _run(parents, work, tools, run)
     _write_down("statistics", execution.measuring.publish)
     _write_down("checks", lambda: _record_checks(result, work, tools))
     return result
 
 
-def check_published(nodes: Sequence[str], work: Work, tools: Tools) -> RunResult:
-    """Check what is published, node by node."""
-    result = _run(dict.fromkeys(nodes, ()), work, tools, Execution(work, tools).test_node)
+def check_published(
+    nodes: Sequence[str], work: Work, tools: Tools, checked: Collection[str] | None = None
+) -> RunResult:
+    """Run the unit tests of nodes, and check what is published of them, or of those that are `checked`."""
+    execution = Execution(work, tools)
+
+    def run(name: str, tried: Sequence[UnitTestResult]) -> NodeResult:
+        is_checked = checked is None or name in checked
+        result = execution.test_node(name) if is_checked else replace(describe(name, work), status="pass")
+        return replace(result, status="fail") if _has_failed(tried) else result
+
+    result = _run(dict.fromkeys(nodes, ()), work, tools, run)
     _write_down("checks", lambda: _record_checks(result, work, tools))
     return result
 
@@ -61,8 +85,17 @@ def _write_down(what: str, write: Callable[[], None]) -> None:
         log.warning("the %s of this run were not written: %s", what, exc.problems[0].message)
 
 
-def _run(parents: Mapping[str, Sequence[str]], work: Work, tools: Tools, run: Callable[[str], NodeResult]) -> RunResult:
-    """Run nodes, which are given parents first, and tell of each as it starts and ends."""
+def _has_failed(tried: Sequence[UnitTestResult]) -> bool:
+    return any(result.status in ("fail", "error") for result in tried)
+
+
+def _run(
+    parents: Mapping[str, Sequence[str]],
+    work: Work,
+    tools: Tools,
+    run: Callable[[str, Sequence[UnitTestResult]], NodeResult],
+) -> RunResult:
+    """Run nodes, parents first and each after its unit tests, and tell of each as it starts and ends."""
     began = time.perf_counter()
     tools.emit(RunStarted(work.command, work.run_id, len(parents), work.target, work.threads))
 
@@ -74,11 +107,13 @@ def _run(parents: Mapping[str, Sequence[str]], work: Work, tools: Tools, run: Ca
         node = describe(name, work)
         started = time.perf_counter()
         tools.emit(NodeStarted(name, node.name, node.kind))
+        tried: tuple[UnitTestResult, ...] = ()
         try:
-            result = run(name)
+            tried = tools.try_out(name)
+            result = run(name, tried)
         except Exception as exc:  # noqa: BLE001 - whatever happens to one node, the others go on
             result = _failed(node, exc, path_of(name, work))
-        return replace(result, elapsed_s=time.perf_counter() - started)
+        return replace(result, unit_tests=tried, elapsed_s=time.perf_counter() - started)
 
     stop = threading.Event()
     results: list[NodeResult] = []

@@ -26,6 +26,7 @@ from fsbuild.values import (
     TableRows,
     TableState,
     TableStatistics,
+    UnitTestResult,
     Write,
 )
 
@@ -87,6 +88,8 @@ class Tools:
         TableStatistics,
     ]
     compare: Callable[[TableStatistics, TableStatistics], tuple[Drift, ...]]
+    # Runs the unit tests of a node, those that the command is about.
+    try_out: Callable[[str], tuple[UnitTestResult, ...]] = lambda _unique_id: ()
 
 
 @dataclass(frozen=True, slots=True)

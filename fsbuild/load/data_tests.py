@@ -75,7 +75,7 @@ def _parse_check(
     references: list[str] = []
     for key, value in named.items():
         if isinstance(value, str) and (key in _NODES or _REFERENCE.fullmatch(value)):
-            named[key] = _resolve(value, names, section.place, problems)
+            named[key] = resolve_reference(value, names, section.place, problems)
             references.append(str(named[key]))
     return Check(
         name=name.removeprefix(_KNOWN_PACKAGE),
@@ -107,8 +107,8 @@ def _name_and_arguments(section: Section, item: object, problems: list[Problem])
     return str(name), dict(arguments or {})
 
 
-def _resolve(written: str, names: NodeNames, place: Place, problems: list[Problem]) -> str:
-    """Turn `ref('x')` or `source('a', 'x')` into a unique id."""
+def resolve_reference(written: str, names: NodeNames, place: Place, problems: list[Problem]) -> str:
+    """Turn `ref('x')` or `source('a', 'x')` into a unique id; empty, with the problem noted, where there is none."""
     match = _REFERENCE.fullmatch(written)
     if match is None:
         problems.append(Problem(f"'{written}' is neither ref('…') nor source('…', '…')", place))

@@ -15,6 +15,15 @@ from fsbuild.load.features import ENTITY_KEYS, KEY_KEYS, VIEW_KEYS
 from fsbuild.load.nodes import FILE_KEYS, NODE_KEYS
 from fsbuild.load.reading import COLUMN_KEYS
 from fsbuild.load.sources import SOURCE_KEYS, TABLE_KEYS
+from fsbuild.load.unit_tests import (
+    BATCH_KEYS,
+    FORMATS,
+    GIVEN_KEYS,
+    OVERRIDE_KEYS,
+    ROWS_KEYS,
+    UNIT_CONFIG_KEYS,
+    UNIT_TEST_KEYS,
+)
 
 Schema = dict[str, Any]
 _NAMES: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
@@ -37,11 +46,12 @@ def property_file_schema() -> Schema:
         "sources": source,
         "entities": _object(ENTITY_KEYS, _described() | {"keys": _list(key)}, ["name", "keys"]),
         "feature_views": _object(VIEW_KEYS, view, ["name", "features"]),
+        "unit_tests": _unit_test(),
     }
     schema = _object(FILE_KEYS, {name: _list(item) for name, item in lists.items()})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "fsbuild: models, seeds, snapshots, sources, entities and feature views",
+        "title": "fsbuild: models, seeds, snapshots, sources, entities, feature views and unit tests",
         **schema,
         "$defs": {
             "config": config_schema(),
@@ -72,6 +82,28 @@ def _test() -> Schema:
     named = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": arguments}
     with_key = {"type": "object", "properties": {"test_name": {"type": "string"}}, "required": ["test_name"]}
     return {"anyOf": [{"type": "string"}, with_key, named]}
+
+
+def _unit_test() -> Schema:
+    """A unit test: rows that are given and expected, once or batch by batch."""
+    text: Schema = {"type": "string"}
+    written: dict[str, Schema] = {
+        "format": {"enum": list(FORMATS)},
+        "fixture": text,
+        "rows": {"type": ["array", "string"]},
+    }
+    given = _object(GIVEN_KEYS, {**written, "input": text, "replace": {"type": "boolean"}}, ["input"])
+    tried: dict[str, Schema] = {"given": _list(given), "expect": _object(ROWS_KEYS, written)}
+    batch = _object(BATCH_KEYS, {**tried, "description": text}, ["expect"])
+    described = {
+        **_described(),
+        **tried,
+        "model": text,
+        "batches": _list(batch),
+        "overrides": _object(OVERRIDE_KEYS, dict.fromkeys(OVERRIDE_KEYS, _MAPPING)),
+        "config": _object(UNIT_CONFIG_KEYS, {"enabled": {"type": ["boolean", "string"]}, "tags": _NAMES}),
+    }
+    return _object(UNIT_TEST_KEYS, described, ["name", "model"])
 
 
 def _object(keys: Collection[str], described: Mapping[str, Schema], required: Collection[str] = ()) -> Schema:

@@ -1,12 +1,12 @@
 """The files below a project's folders in, models, snapshots, seeds, sources and macros out.
 
 A `.sql` file is a model or a snapshot, a `.csv` file is a seed, and the YAML beside them describes all of these and
-declares sources, entities and feature views.
+declares sources, entities, feature views and unit tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,14 +21,24 @@ from fsbuild.load.reading import Reading, columns_and_checks
 from fsbuild.load.seeds import read_seed
 from fsbuild.load.snapshots import read_snapshots
 from fsbuild.load.sources import read_sources
-from fsbuild.values import Entity, FeatureView, Model, Seed, Source, SourceFile
+from fsbuild.load.unit_tests import read_unit_tests
+from fsbuild.values import Entity, FeatureView, Model, Seed, Source, SourceFile, UnitTest
 
 FILE_KEYS = frozenset(
-    {"version", "models", "seeds", "snapshots", "sources", "macros", "exposures", "entities", "feature_views"}
+    {
+        "version",
+        "models",
+        "seeds",
+        "snapshots",
+        "sources",
+        "macros",
+        "exposures",
+        "entities",
+        "feature_views",
+        "unit_tests",
+    }
 )
-_YAML_NOT_YET = frozenset(
-    {"unit_tests", "data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"}
-)
+_YAML_NOT_YET = frozenset({"data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"})
 NODE_KEYS = frozenset({"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"})
 _NODE_NOT_YET = frozenset({"versions", "latest_version", "constraints", "contract", "unit_tests"})
 
@@ -85,23 +95,27 @@ def read_nodes(reading: Reading) -> Nodes:
             if name not in files and "relation" not in section:
                 message = f"{kind[:-1]} '{name}' is described here, but there is no file of that name"
                 reading.problems.append(Problem(message, section.place_of("name"), hint=suggest(name, files)))
+    tests = read_unit_tests(reading, documents, names)
     models = [
-        _node(reading, _Written("snapshots", one.name, one.file, one.sql), properties["snapshots"].get(name), names)
+        _node(
+            reading, _Written("snapshots", one.name, one.file, one.sql), properties["snapshots"].get(name), names, tests
+        )
         for name, one in snapshots.items()
     ]
     for name, file in sql_files.items():
         sql = reading.text(file)
         if sql is not None:
-            models.append(_node(reading, _Written("models", name, file, sql), properties["models"].get(name), names))
+            written = _Written("models", name, file, sql)
+            models.append(_node(reading, written, properties["models"].get(name), names, tests))
     seeds = [read_seed(reading, file, properties["seeds"].get(name), names) for name, file in csv_files.items()]
-    tests = {kind: list(_test_files(reading, kind)) for kind in ("generic", "singular")}
-    macros = [*reading.files("macro-paths", ".sql"), *tests["generic"]]
+    queries = {kind: list(_test_files(reading, kind)) for kind in ("generic", "singular")}
+    macros = [*reading.files("macro-paths", ".sql"), *queries["generic"]]
     return Nodes(
         models=tuple(models),
         seeds=tuple(seed for seed in seeds if seed.config.enabled),
         sources=tuple(read_sources(reading, sources, names)),
         macros=_texts(reading, macros),
-        tests=_texts(reading, tests["singular"]),
+        tests=_texts(reading, queries["singular"]),
         entities=tuple(read_entities(documents, reading.problems)),
         feature_views=tuple(read_feature_views(documents, names.nodes, reading.problems)),
     )
@@ -181,12 +195,19 @@ class _Written:
     sql: str
 
 
-def _node(reading: Reading, written: _Written, section: Section | None, names: NodeNames) -> Model:
+def _node(
+    reading: Reading,
+    written: _Written,
+    section: Section | None,
+    names: NodeNames,
+    tests: Mapping[str, Sequence[UnitTest]],
+) -> Model:
     columns, checks = columns_and_checks(reading, section, names)
+    unique_id = f"{written.kind[:-1]}.{reading.name}.{written.name}"
     file = written.file if written.file.suffix == ".sql" else written.file.parent / f"{written.name}.sql"
     config = config_layers(reading, written.kind, file, section)
     return Model(
-        unique_id=f"{written.kind[:-1]}.{reading.name}.{written.name}",
+        unique_id=unique_id,
         name=written.name,
         path=reading.shown(written.file),
         raw_sql=written.sql,
@@ -194,4 +215,5 @@ def _node(reading: Reading, written: _Written, section: Section | None, names: N
         place=section.place if section is not None else Place(reading.shown(written.file)),
         columns=columns,
         checks=checks,
+        unit_tests=tuple(tests.get(unique_id, ())),
     )

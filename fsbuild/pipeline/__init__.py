@@ -12,7 +12,8 @@ points.py one of its versions, restoring.py brings one back, upkeep.py keeps its
 training set again, measuring.py tells what a table holds and checking.py how its checks stand. retrieving.py prepares
 a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next
 one would find nothing to do. discovery.py lists features, and finds what has a name; freshness.py tells how old
-sources are.
+sources are. unit_subjects.py judges unit tests when a project is compiled, unit_testing.py runs them, and
+increment_testing.py those with batches.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
@@ -20,7 +21,15 @@ Each function takes what the one before it returned. This package alone knows th
 from fsbuild.pipeline.checking import infer_checks, show_checks
 from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
-from fsbuild.pipeline.drafting import Added, Draft, compiled_path, draft_project, write_compiled
+from fsbuild.pipeline.drafting import (
+    Added,
+    Draft,
+    compiled_path,
+    draft_project,
+    tests_graph,
+    unit_tests_of,
+    write_compiled,
+)
 from fsbuild.pipeline.freshness import SourceAge, source_ages
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
@@ -40,6 +49,7 @@ from fsbuild.pipeline.retrieving import given_source, inline_model, prepare_retr
 from fsbuild.pipeline.running import Agenda, RunOptions, plan_run, set_agenda, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
 from fsbuild.pipeline.training import content_of, find_training_set, followed, recipe_of
+from fsbuild.pipeline.unit_testing import prepare_trials, trying_out
 from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
 
 __all__ = [
@@ -79,6 +89,7 @@ __all__ = [
     "pin_inputs",
     "plan_run",
     "prepare_retrieval",
+    "prepare_trials",
     "read_lake",
     "read_last_run",
     "readable_place",
@@ -91,7 +102,10 @@ __all__ = [
     "show_checks",
     "shown_name",
     "source_ages",
+    "tests_graph",
     "tools_for",
+    "trying_out",
+    "unit_tests_of",
     "vacuum_tables",
     "version_of",
     "versions_between",

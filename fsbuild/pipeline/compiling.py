@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem, in_order, suggest
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
+from fsbuild.pipeline.unit_subjects import unit_test_problems
 from fsbuild.values import Check, ColumnType, CompiledModel, Model, ModelConfig, Project, Relation, Seed, Source
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def compile_draft(draft: Draft) -> Compiled:
             known.values(),
             binder,
             lambda model: compiled_path(project, model),
-            _expander(draft, binder).expand,
+            expander(draft, binder).expand,
         )
     except CompileError as exc:
         raise CompileError(in_order([*problems, *exc.problems])) from exc
@@ -66,12 +67,13 @@ def compile_draft(draft: Draft) -> Compiled:
     problems.extend(_column_problems(project, columns))
     problems.extend(_feature_problems(draft, columns))
     problems.extend(_reference_problems(draft))
+    problems.extend(unit_test_problems(draft, models, known, binder))
     if problems:
         raise CompileError(in_order(problems))
     return Compiled(draft, models, known)
 
 
-def _expander(draft: Draft, binder: Binder) -> Expander:
+def expander(draft: Draft, binder: Binder) -> Expander:
     """What writes the joins of features."""
     from fsbuild.compile import select_list
     from fsbuild.features import Expander

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fsbuild.errors import Place
-from fsbuild.values import Check, GraphNode, Model, Moment, Project, Relation, RenderedModel, Seed, Source
+from fsbuild.values import Check, GraphNode, Model, Moment, Project, Relation, RenderedModel, Seed, Source, UnitTest
 
 if TYPE_CHECKING:
     from fsbuild.graph import Graph
@@ -66,7 +66,7 @@ def draft_project(
         from fsbuild.pipeline.pinning import pinned_sources
 
         project = replace(project, sources=(*project.sources, *pinned_sources(project, models)))
-    graph = build_graph(_graph_nodes(project, rendered.models))
+    graph = build_graph(graph_nodes(project, rendered.models))
     if rendered.tests:
         project, placed = with_checks(project, models.values(), _with_tests(project, graph, rendered.tests))
         models = {model.unique_id: model for model in placed}
@@ -110,7 +110,34 @@ def sources_in_use(draft: Draft) -> list[Source]:
     return [source for source in draft.project.sources if source.unique_id in used]
 
 
-def _graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator[GraphNode]:
+def unit_tests_of(draft: Draft) -> list[UnitTest]:
+    """List the unit tests of the models that are not disabled."""
+    return [test for model in draft.models.values() for test in model.model.unit_tests]
+
+
+def tests_graph(draft: Draft) -> Graph:
+    """The graph with the unit tests in it, each below the model that it is about: what tests are selected from."""
+    from fsbuild.graph import build_graph
+
+    tests = [
+        GraphNode(
+            test.unique_id,
+            test.name,
+            "unit_test",
+            test.place.file,
+            (draft.project.name, draft.models[test.model_id].model.name, test.name),
+            "unit_test",
+            test.tags,
+            (test.model_id,),
+            test.place,
+        )
+        for test in unit_tests_of(draft)
+    ]
+    return build_graph([*draft.graph.nodes.values(), *tests]) if tests else draft.graph
+
+
+def graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator[GraphNode]:
+    """Describe the nodes of a project as the graph knows them."""
     for source in project.sources:
         fqn: tuple[str, ...] = (project.name, source.source_name, source.name)
         yield GraphNode(

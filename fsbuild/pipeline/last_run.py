@@ -43,7 +43,14 @@ class LastRun:
 
 def remember_run(called: LastRun, result: RunResult, folder: Path) -> None:
     """Write how a command ended to the target folder. One that cannot be written to is no reason for it to fail."""
-    statuses = {node.unique_id: node.status for node in result.results}
+    statuses: dict[str, str] = {}
+    for node in result.results:
+        # What is tried is the unit tests alone, where nothing else of a node was looked at.
+        is_only_tried = result.command == "test" and node.unit_tests and not (node.checks or node.problems)
+        if not is_only_tried:
+            statuses[node.unique_id] = node.status
+        if result.command == "test":
+            statuses |= {test.unique_id: test.status for test in node.unit_tests}
     file = folder / _FILE
     text = json.dumps({**asdict(called), "statuses": statuses}, indent=2, default=str)
     with suppress(OSError):

@@ -16,11 +16,14 @@ from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.nodes import shown_name
 from fsbuild.pipeline.state import LakeState, feed_problems, open_lake
 from fsbuild.stored_statistics import TABLE
-from fsbuild.values import Event, Moment, Plan, Relation
+from fsbuild.values import Event, Moment, Plan, Relation, UnitTestResult
 
 if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
     from fsbuild.execute import Tools, Work
+
+# Tells how the unit tests of a model end, by its unique id.
+TryOut = Callable[[str], tuple[UnitTestResult, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +126,16 @@ def is_checking(command: str, draft: Draft) -> bool:
     return command not in ("run", "snapshot") or draft.project.checks_gate_run
 
 
-def tools_for(draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None]) -> Tools:
-    """Gather the stages that executing uses."""
+def tools_for(
+    draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None], try_out: TryOut = lambda _model_id: ()
+) -> Tools:
+    """Gather the stages that executing uses; `try_out` runs the unit tests of a model."""
     from fsbuild.check import find_failing, run_checks
     from fsbuild.execute import Tools
     from fsbuild.features import compare_tables, measure_table
 
     lake = open_lake(draft.project)
-    return Tools(warehouse, lake, run_checks, find_failing, on_event, measure_table, compare_tables)
+    return Tools(warehouse, lake, run_checks, find_failing, on_event, measure_table, compare_tables, try_out)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,9 +39,10 @@ from fsbuild.values import (
     RenderedSql,
     Seed,
     Source,
+    UnitOverrides,
 )
 
-__all__ = ["Rendered", "evaluate_text", "render_models", "with_checks"]
+__all__ = ["Rendered", "evaluate_text", "render_again", "render_models", "with_checks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +100,19 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
     )
     project = replace(project, seeds=named)
     rendering = _Rendering(project, templates, naming, problems)
-    sources = {(s.source_name, s.name): (s.unique_id, s.relation) for s in project.sources}
     provisional: dict[str, tuple[str, Relation]] = {
         seed.name: (seed.unique_id, seed.relation) for seed in project.seeds
     }
     provisional |= {m.name: (m.unique_id, Relation(project.target.schema, m.name)) for m in project.models}
     views = {view.name: view for view in project.feature_views}
-    names = Names(project.name, provisional, sources, feature_views=views)
+    names = Names(project.name, provisional, _sources(project), feature_views=views)
     empty = ProjectGraph(project, ())
     parsed = [one for model in project.models if (one := _parse(model, rendering, names, empty)) is not None]
     enabled = [one for one in parsed if one.config.enabled]
     disabled = frozenset(one.model.name for one in parsed if not one.config.enabled)
-    final = {name: found for name, found in provisional.items() if name not in disabled}
-    final |= {one.model.name: (one.model.unique_id, one.relation) for one in enabled}
-    times = {source.unique_id: source.event_time for source in project.sources}
-    times |= {seed.unique_id: seed.config.event_time for seed in project.seeds}
-    times |= {one.model.unique_id: one.config.event_time for one in enabled}
-    event_times = {name: column for name, column in times.items() if column is not None}
-    computed = {
-        one.model.name: tuple(reference.model for reference in parse_features(one.config.features, views))
-        for one in enabled
-        if one.config.materialized == "on_demand" and one.config.features
-    }
-    names = Names(project.name, final, sources, disabled, event_times, views, computed)
+    names = _final_names(
+        project, {n: found for n, found in provisional.items() if n not in disabled}, enabled, disabled
+    )
     known = [replace(one, relation=seed.relation) for one, seed in zip(seeds, project.seeds, strict=True)]
     graph = ProjectGraph(project, [*known, *(one.known for one in enabled)])
     rendered = [model for one in enabled if (model := _finish(one, rendering, names, graph)) is not None]
@@ -133,6 +124,60 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
     if problems:
         raise RenderError(in_order(problems))
     return Rendered(*with_checks(project, rendered, checks), tests)
+
+
+def render_again(
+    rendered: Rendered, chosen: Collection[str], overrides: UnitOverrides, moment: Moment, flags: Mapping[str, object]
+) -> tuple[RenderedModel, ...]:
+    """Render some models of a project that is rendered, by their unique ids, as a unit test overrides what they see.
+
+    Raises:
+        RenderError: templates are wrong then; all problems at once.
+    """
+    problems: list[Problem] = []
+    project = replace(rendered.project, variables={**rendered.project.variables, **overrides.variables})
+    templates = prepare_templates(project, moment, flags, problems, overrides)
+    # Everything has its name by now, and keeps it.
+    naming = Naming(templates, lambda name, _schema, _alias: Relation(project.target.schema, name), project, [])
+    rendering = _Rendering(project, templates, naming, problems)
+    seeds = {seed.name: (seed.unique_id, seed.relation) for seed in project.seeds}
+    names = _final_names(project, seeds, rendered.models)
+    known = [KnownNode(seed, config_values(seed.config), seed.relation) for seed in project.seeds]
+    known += [KnownNode(m.model, config_values(m.config), m.relation, m.depends_on) for m in rendered.models]
+    graph, found = ProjectGraph(project, known), list[RenderedModel]()
+    for model in rendered.models:
+        if model.unique_id in chosen:
+            one = _parse(model.model, rendering, names, ProjectGraph(project, ()))
+            done = _finish(replace(one, relation=model.relation), rendering, names, graph) if one is not None else None
+            found += [done] if done is not None else []
+    if problems:
+        raise RenderError(in_order(problems))
+    return tuple(found)
+
+
+def _sources(project: Project) -> dict[tuple[str, str], tuple[str, Relation]]:
+    return {(source.source_name, source.name): (source.unique_id, source.relation) for source in project.sources}
+
+
+def _final_names(
+    project: Project,
+    others: Mapping[str, tuple[str, Relation]],
+    enabled: Sequence[_Parsed | RenderedModel],
+    disabled: frozenset[str] = frozenset(),
+) -> Names:
+    """What templates can refer to once the models that are `enabled` are known; `others` are nodes beside them."""
+    views = {view.name: view for view in project.feature_views}
+    nodes = {**others, **{one.model.name: (one.model.unique_id, one.relation) for one in enabled}}
+    times = {source.unique_id: source.event_time for source in project.sources}
+    times |= {seed.unique_id: seed.config.event_time for seed in project.seeds}
+    times |= {one.model.unique_id: one.config.event_time for one in enabled}
+    event_times = {name: column for name, column in times.items() if column is not None}
+    computed = {
+        one.model.name: tuple(reference.model for reference in parse_features(one.config.features, views))
+        for one in enabled
+        if one.config.materialized == "on_demand" and one.config.features
+    }
+    return Names(project.name, nodes, _sources(project), disabled, event_times, views, computed)
 
 
 def with_checks(

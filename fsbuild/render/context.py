@@ -231,6 +231,11 @@ def variables_function(variables: Mapping[str, object]) -> _Callable:
     return _Callable(var, has_var=lambda name: name in variables)
 
 
+def env_var_function(overrides: Mapping[str, str]) -> Callable[..., str]:
+    """Make `env_var('NAME', default)` over the process's environment and what is put in the place of some of it."""
+    return lambda name, *default: overrides[name] if name in overrides else env_var(name, *default)
+
+
 def env_var(name: str, *default: str) -> str:
     """`env_var('NAME', default)`: a variable of the process's environment."""
     if name in os.environ:

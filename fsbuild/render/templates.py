@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from jinja2 import nodes
 from jinja2.ext import Extension
 from jinja2.runtime import Context, Macro
 
-from fsbuild.errors import Place, Problem
+from fsbuild.errors import Place, Problem, suggest
 from fsbuild.render.context import (
     CONSTANTS,
     SQL_FILTERS,
@@ -21,6 +21,7 @@ from fsbuild.render.context import (
     MacroReturn,
     ModelContext,
     TemplateError,
+    env_var_function,
     target_names,
     template_names,
     variables_function,
@@ -28,7 +29,7 @@ from fsbuild.render.context import (
 from fsbuild.render.joins import Joins
 from fsbuild.render.mistakes import syntax_problem
 from fsbuild.render.source_lines import SourceLines
-from fsbuild.values import Moment, Project, quote
+from fsbuild.values import Moment, Project, UnitOverrides, quote
 
 if TYPE_CHECKING:
     from jinja2.parser import Parser
@@ -100,6 +101,8 @@ class Templates:
     constants: Mapping[str, object]
     project_name: str
     uses_macro: re.Pattern[str] | None
+    # What a unit test puts in the place of macros and other names.
+    replaced: Mapping[str, object] = field(default_factory=dict)
 
     def names_for(self, text: str, context: ModelContext) -> dict[str, object]:
         """All names that a template sees; macros only where the text names one, since binding them takes time."""
@@ -107,9 +110,12 @@ class Templates:
         asked = {"point_in_time": joins.point_in_time, "window_features": joins.window_features}
         asked["request"] = joins.request
         names = {**self.constants, **template_names(context), **asked}
-        if self.uses_macro is None or not self.uses_macro.search(text):
-            return names
-        return self.bind_macros(names)
+        if self.uses_macro is not None and self.uses_macro.search(text):
+            names = self.bind_macros(names)
+            for name, value in self.replaced.items():
+                setattr(names[self.project_name], name, value)
+        names.update(self.replaced)
+        return names
 
     def bind_macros(self, names: dict[str, object]) -> dict[str, object]:
         """Add the project's macros, which look names up where they are added."""
@@ -126,9 +132,18 @@ class Templates:
 
 
 def prepare_templates(
-    project: Project, moment: Moment, flags: Mapping[str, object], problems: list[Problem]
+    project: Project,
+    moment: Moment,
+    flags: Mapping[str, object],
+    problems: list[Problem],
+    overrides: UnitOverrides | None = None,
 ) -> Templates:
-    """Make the environment and compile the project's macros; what is wrong with them is added to the problems."""
+    """Make the environment and compile the project's macros; what is wrong with them is added to the problems.
+
+    What a unit test overrides is seen as it says: a macro gives its value, whatever it is called with.
+    """
+    prefix = f"{project.name}."
+    given = {name.removeprefix(prefix): value for name, value in overrides.macros.items()} if overrides else {}
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SourceLines, TestBlocks],
@@ -154,10 +169,27 @@ def prepare_templates(
         try:
             tree = environment.parse(file.text, name=file.path, filename=file.path)
             places |= {macro.name: Place(file.path, macro.lineno) for macro in tree.find_all(nodes.Macro)}
+            # The other macros of its file would still find a macro that is overridden, and nothing else.
+            tree.body = [one for one in tree.body if not (isinstance(one, nodes.Macro) and one.name in given)]
             code = environment.compile(tree, name=file.path, filename=file.path)
             files.append(jinja2.Template.from_code(environment, code, {}))
         except jinja2.TemplateSyntaxError as exc:
             problems.append(syntax_problem(exc, file.path, file.text))
     words = "|".join(re.escape(name) for name in sorted({*places, project.name}))
     pattern = re.compile(rf"\b(?:{words}|adapter)\b") if places else None
-    return Templates(environment, tuple(files), places, constants, project.name, pattern)
+    if overrides is not None:
+        constants["env_var"] = env_var_function(overrides.env_vars)
+        problems.extend(_unknown_macros(overrides, given, {*places, *constants, "is_incremental"}))
+    replaced = {name: _constantly(value) for name, value in given.items()}
+    return Templates(environment, tuple(files), places, constants, project.name, pattern, replaced)
+
+
+def _unknown_macros(overrides: UnitOverrides, given: Iterable[str], known: Collection[str]) -> Iterator[Problem]:
+    for name in given:
+        if name not in known:
+            hint = suggest(name, known)
+            yield Problem(f"overrides: there is no macro '{name}'", overrides.place, hint=hint)
+
+
+def _constantly(value: object) -> Callable[..., object]:
+    return lambda *_args, **_kwargs: value

@@ -15,7 +15,17 @@ from fsbuild.errors import listing
 from fsbuild.report.paint import Paint, Tone
 from fsbuild.report.problems import problem_text
 from fsbuild.report.table import display_width, format_table, pad, visible
-from fsbuild.values import CheckResult, Event, NodeFinished, NodeResult, NodeStarted, RunFinished, RunResult, Status
+from fsbuild.values import (
+    CheckResult,
+    Event,
+    NodeFinished,
+    NodeResult,
+    NodeStarted,
+    RunFinished,
+    RunResult,
+    Status,
+    UnitTestResult,
+)
 
 _WORDS: Mapping[Status, tuple[str, Tone]] = {
     "success": ("OK", "green"),
@@ -104,6 +114,11 @@ class RunText:
         margin = " " * (len(progress) + 1)
         for problem in result.problems:
             lines.extend(indent(problem_text(problem), margin).split("\n"))
+        for test in result.unit_tests:
+            if test.status != "pass":
+                lines.extend(indent(self._failed_unit_test(test), margin).split("\n"))
+            elif self._has_check_lines and self._verbosity >= 0:
+                lines.append(f"{margin}{self._word('pass')}  {visible(f'unit test {test.name}')}")
         for check in result.checks:
             if check.status != "pass":
                 lines.extend(indent(self._failed_check(check), margin).split("\n"))
@@ -137,6 +152,19 @@ class RunText:
             lines.append(indent(table, " " * (_WORD_WIDTH + 2)))
         return "\n".join(lines)
 
+    def _failed_unit_test(self, result: UnitTestResult) -> str:
+        lines = [f"{self._word(result.status)}  {_unit_verdict(result)}"]
+        lines.extend(problem_text(problem) for problem in result.problems)
+        if result.difference:
+            columns = list(dict.fromkeys(name for _, row in result.difference for name in row))
+            rows = [[row.get(column) for column in columns] for _, row in result.difference]
+            signs = (" ", " ", *(sign for sign, _ in result.difference))
+            table = format_table(columns, rows).split("\n")
+            lines.extend(f"{sign} {line}" for sign, line in zip(signs, table, strict=True))
+            left_out = result.missing + result.surplus - len(result.difference)
+            lines.extend([f"  and {left_out:,} more"] if left_out > 0 else [])
+        return "\n".join([lines[0], *(indent(line, " " * (_WORD_WIDTH + 2)) for line in lines[1:])])
+
     def _word(self, status: Status) -> str:
         word, tone = _WORDS[status]
         return self._paint(word, tone) + " " * (_WORD_WIDTH - len(word))
@@ -165,6 +193,12 @@ class RunText:
             f"{checks['warn']:,} warned" if checks["warn"] else "",
             f"{failed:,} failed" if failed else "",
         ]
+        tests = Counter(_COUNTED[test.status] for node in result.results for test in node.unit_tests)
+        failed_tests = tests["failed"] + tests["error"]
+        parts += [
+            f"{_count(tests['passed'], 'unit test')} passed" if tests else "",
+            f"{failed_tests:,} failed" if failed_tests else "",
+        ]
         head = self._paint(f"Done in {elapsed_text(result.elapsed_s)}", "bold")
         return ", ".join([f"{head}: {nodes}", *filter(None, parts)])
 
@@ -177,7 +211,23 @@ def _amount(result: NodeResult) -> str:
     if result.rows is not None:
         # Aligned by the number, so one row leaves the place of the plural's s.
         return _count(result.rows, "row") + " " * (result.rows == 1)
-    return _count(len(result.checks), "check") if result.status in ("pass", "fail") else ""
+    if result.status not in ("pass", "fail"):
+        return ""
+    if result.unit_tests and result.checks:
+        return _count(len(result.unit_tests) + len(result.checks), "test")
+    return _count(len(result.unit_tests), "unit test") if result.unit_tests else _count(len(result.checks), "check")
+
+
+def _unit_verdict(result: UnitTestResult) -> str:
+    """Say how a unit test failed, in one line."""
+    if result.status == "error":
+        return visible(f"unit test {result.name} cannot be run ({result.place})")
+    counts = (
+        f"{_count(result.missing, 'row')} missing" if result.missing else "",
+        f"{_count(result.surplus, 'row')} too many" if result.surplus else "",
+    )
+    after = f" after batch {result.batch}" if result.batch is not None else ""
+    return visible(f"unit test {result.name}{after}: {', '.join(filter(None, counts))} ({result.place})")
 
 
 def verdict_text(result: CheckResult) -> str:
@@ -198,6 +248,7 @@ def _headline(result: NodeResult) -> str:
     """What went wrong with a node, in one line."""
     told = [problem_text(problem).split("\n")[0] for problem in result.problems]
     told.extend(verdict_text(check) for check in result.checks if check.status in _FAILED)
+    told.extend(_unit_verdict(test) for test in result.unit_tests if test.status in _FAILED)
     if len(told) > 1:
         return f"{told[0]} and {len(told) - 1} more"
     return told[0] if told else visible(result.message)
