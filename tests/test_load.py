@@ -403,8 +403,8 @@ def test_a_location_names_the_schema_as_dbt_duckdb_does(make_project: Make) -> N
             "models/s.yml:6: source 'raw.t' is declared already, at models/s.yml:4",
         ),
         (
-            "- name: t\n      meta: {external_location: x}\n      freshness: {}",
-            "models/s.yml:6: fsbuild does not support 'freshness' yet",
+            "- name: t\n      meta: {external_location: x}\n      loaded_at_query: select 1",
+            "models/s.yml:6: fsbuild does not support 'loaded_at_query' yet",
         ),
         (
             "- name: t\n      meta: {external_location: x}\n      descripton: x",
