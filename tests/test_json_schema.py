@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +59,7 @@ def with_change(**change: object) -> dict[str, Any]:
 
 
 def test_the_command_prints_a_schema_that_is_one() -> None:
-    printed = CliRunner().invoke(cli, ["json-schema"])
+    printed = CliRunner().invoke(copy.deepcopy(cli), ["json-schema"])
 
     schema = json.loads(printed.stdout)
     Draft202012Validator.check_schema(schema)

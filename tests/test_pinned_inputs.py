@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 from collections.abc import Callable
@@ -129,12 +130,12 @@ def test_a_moment_before_everything_is_told(root: Path) -> None:
 
 
 def test_the_command_line_reads_the_options(root: Path) -> None:
-    done = CliRunner().invoke(cli, ["run", "--project-dir", str(root), "--input", "raw.events=0"])
+    done = CliRunner().invoke(copy.deepcopy(cli), ["run", "--project-dir", str(root), "--input", "raw.events=0"])
     assert done.exit_code == 0, done.output
     assert total(root) == 2
-    planned = CliRunner().invoke(cli, ["plan", "--project-dir", str(root), "--input", "raw.events=0"])
+    planned = CliRunner().invoke(copy.deepcopy(cli), ["plan", "--project-dir", str(root), "--input", "raw.events=0"])
     assert "nothing that it reads has changed" in planned.output
-    wrong = CliRunner().invoke(cli, ["run", "--project-dir", str(root), "--input", "raw.events"])
+    wrong = CliRunner().invoke(copy.deepcopy(cli), ["run", "--project-dir", str(root), "--input", "raw.events"])
     assert wrong.exit_code == 2
     assert "for example raw.events=3" in wrong.output
 
