@@ -22,7 +22,7 @@ from fsbuild.values import FeatureReference, ModelConfig
 WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns"})
 _FOLDER_NAME = re.compile(r"\w[\w.-]*")
 _ADDED = frozenset({"tags"})
-_MERGED = frozenset({"meta", "column_types", "snapshot_meta_column_names", "request"})
+_MERGED = frozenset({"meta", "contract", "column_types", "snapshot_meta_column_names", "request"})
 # Keys that dbt gave up, with what takes their place.
 _FORMER = {
     "target_schema": "write schema='…'; it is appended to the target's schema",
@@ -143,20 +143,6 @@ def feature_schema() -> dict[str, Any]:
     return {"anyOf": [feature, {"type": "array", "items": feature, "minItems": 1}]}
 
 
-def table_properties(config: ModelConfig) -> dict[str, str]:
-    """The properties of a table that tell a reader of its features what they need to know."""
-    written = {
-        "fsbuild.unique_key": ",".join(config.unique_key),
-        "fsbuild.entity": ",".join(config.entity),
-        "fsbuild.event_time": config.event_time or "",
-        "fsbuild.known_time": config.known_time or "",
-        "fsbuild.ttl": config.ttl or "",
-        "fsbuild.tie_break": ",".join(config.tie_break),
-        "fsbuild.owner": config.owner or "",
-    }
-    return {key: value for key, value in written.items() if value}
-
-
 def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anything
     if key == "begin" and isinstance(value, dt.date):
         value = value.isoformat()  # YAML reads 2013-01-01 as a date
@@ -170,6 +156,8 @@ def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anyt
         parse_duration(parsed)
     if key == "drift":
         _check_drift(parsed)
+    if key == "contract":
+        _check_contract(parsed)
     if key == "lookback" and parsed < 0:
         raise ValueError("less than 0")
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
@@ -204,6 +192,14 @@ def _check_drift(limits: Mapping[str, Any]) -> None:
             raise ValueError(f"and '{name}' is none of psi, ks, js and severity")
         elif isinstance(limit, bool) or not isinstance(limit, int | float) or limit < 0:
             raise ValueError(f"and the limit of {name} is no number from 0 on")
+
+
+def _check_contract(written: Mapping[str, Any]) -> None:
+    for name, value in written.items():
+        if name not in ("enforced", "alias_types"):
+            raise ValueError(f"and '{name}' is neither enforced nor alias_types")
+        if not isinstance(value, bool):
+            raise ValueError(f"whose '{name}' is neither true nor false")  # noqa: TRY004 - worded by the caller
 
 
 def _coerce(value: Any, kind: Any) -> Any:  # noqa: ANN401 - YAML holds anything

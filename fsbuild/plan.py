@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fsbuild.batches import BATCHES, EPOCH, Calendar, Span, calendar_of, listed, merged, read_progress
-from fsbuild.config import table_properties
 from fsbuild.errors import Problem, UsageError
 from fsbuild.evolution import Evolution, evolve
+from fsbuild.properties import table_properties
 from fsbuild.values import (
     INLINED,
     Action,
@@ -181,7 +181,7 @@ class _Planner:
         if due is None:
             checks = model.rendered.model.checks
             kept = self._kept(unique_id, checks, state, fingerprint, "nothing that it reads has changed")
-            if kept.action == "keep" and state.properties not in (None, table_properties(config)):
+            if kept.action == "keep" and state.properties not in (None, table_properties(config, checks)):
                 return replace(kept, action="describe", reason="what its readers are told of it has changed")
             return kept
         action: Action = "increment" if is_increment else "replace"

@@ -76,6 +76,10 @@ class Relation:
 STAGING = "fsbuild_staging"
 
 
+# The property of a table that names the constraints of its contract, as JSON: SQL by name.
+CONSTRAINTS = "fsbuild.constraints"
+
+
 # What stands in the SQL of a model on demand for the row that it is computed from.
 REQUEST = '"fsbuild_join"."request"'
 
@@ -144,7 +148,8 @@ class Check:
     their unique ids, which are `references` too. Only rows that meet `where` are looked at. What a number of failing
     rows means is said by `error_if` and `warn_if`. `title` is a name that a user gave the check, and `said` has the
     settings that its YAML names. `sql` selects what is wrong, where the check is the project's own; the nodes that it
-    reads have the names of `checked_relation` there. `custom` is a function of a pandera schema.
+    reads have the names of `checked_relation` there. `custom` is a function of a pandera schema. With `is_constraint`
+    it is a part of the model's contract.
     """
 
     name: str
@@ -160,6 +165,7 @@ class Check:
     said: frozenset[str] = frozenset()
     sql: str | None = None
     custom: SchemaCheck | None = None
+    is_constraint: bool = False
 
     @property
     def label(self) -> str:
@@ -383,6 +389,10 @@ class ModelConfig:
         default=None,
         metadata={"doc": "a pandera schema of its rows: `checks.flights:CarrierDelay`, or `checks/flights.yml`"},
     )
+    contract: Mapping[str, object] = field(
+        default_factory=dict,
+        metadata={"doc": "`{enforced: true}`: the columns and types are those of its YAML, and its constraints hold"},
+    )
     column_types: Mapping[str, str] = field(default_factory=dict, metadata={"doc": "seeds: SQL types by column"})
     delimiter: str = field(default=",", metadata={"doc": "seeds: what separates the fields"})
 
@@ -395,6 +405,11 @@ class ModelConfig:
     def grows(self) -> bool:
         """Whether later runs change the table, and do not write all of it again."""
         return self.materialized in ("incremental", "snapshot")
+
+    @property
+    def has_contract(self) -> bool:
+        """Whether its columns are held against those that its YAML names."""
+        return self.contract.get("enforced") is True
 
     @property
     def is_batched(self) -> bool:

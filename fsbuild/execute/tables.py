@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 from fsbuild.appended import FILES, remember_files
-from fsbuild.config import table_properties
 from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings, in_columns
@@ -46,8 +45,10 @@ from fsbuild.execute.strategies import (
     keys_of_staged,
 )
 from fsbuild.execute.work import Tools, Work, checks_of, describe, key_of
+from fsbuild.properties import table_properties
 from fsbuild.recipes import RECIPE, StagedQuery, in_stages
 from fsbuild.values import (
+    CONSTRAINTS,
     Check,
     CheckResult,
     ColumnType,
@@ -148,7 +149,8 @@ class Execution:
         if action == "keep":
             return replace(node, status="unchanged", message=step.reason)
         if action == "describe":
-            return self._describe(self.work.models[unique_id], node)
+            self._describe(self.work.models[unique_id])
+            return replace(node, status="unchanged", message=step.reason)
         if action == "check":
             return self._check_present(step, node)
         if action == "view":
@@ -187,13 +189,15 @@ class Execution:
             )
             version = self.tools.lake.record(self.bindings.relation(step.unique_id), commit)
             self.bindings.remember(step.unique_id, version, keep=False)
+            if step.unique_id in self.work.models:
+                self._describe(self.work.models[step.unique_id])
         return replace(node, status=status, checks=results, message=step.reason)
 
-    def _describe(self, model: CompiledModel, node: NodeResult) -> NodeResult:
+    def _describe(self, model: CompiledModel) -> None:
         """Tell the readers of a table anew what they need to know of it; its rows stay as they are."""
         config, relation = model.rendered.config, model.rendered.relation
-        self.tools.lake.set_properties(relation, table_properties(config), config.description, self.work.run_id)
-        return replace(node, status="unchanged", message=self.steps[model.unique_id].reason)
+        said = table_properties(config, model.rendered.model.checks)
+        self.tools.lake.set_properties(relation, said, config.description, self.work.run_id)
 
     def _check_view(self, unique_id: str, node: NodeResult) -> NodeResult:
         checks = checks_of(unique_id, self.work) if self.work.is_checking else ()
@@ -215,7 +219,7 @@ class Execution:
             step,
             {name: self.bindings.token(name) for name in self.work.inputs[unique_id]},
             description=config.description,
-            properties=table_properties(config),
+            properties=table_properties(config, model.rendered.model.checks),
             partition_by=_as_written(config.partition_by, model.columns),
         )
         files = remember_files(self.work.sources, self.work.inputs[unique_id], self.work.files)
@@ -382,6 +386,11 @@ class Execution:
         if entry.write is None:
             return lake.record(relation, commit)
         names = tuple(column.name for column in columns)
+        state = self._state(unique_id)
+        present = (state.properties or {}).get(CONSTRAINTS) if state is not None else None
+        if present not in (None, commit.properties.get(CONSTRAINTS)):
+            loosened = lake.drop_constraints(relation, commit)
+            commit = commit if loosened is None else replace(commit, expected_version=loosened)
         version = lake.write(
             entry.write, relation, TableRows(lambda: warehouse.stream(entry.sql), names, entry.count), commit
         )

@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from fsbuild.config import config_schema, feature_schema
+from fsbuild.load.constraints import CONSTRAINT_KEYS, CONSTRAINT_TYPES
 from fsbuild.load.data_tests import TEST_CONFIG_KEYS
 from fsbuild.load.features import ENTITY_KEYS, KEY_KEYS, VIEW_KEYS
-from fsbuild.load.nodes import FILE_KEYS, NODE_KEYS
+from fsbuild.load.nodes import FILE_KEYS, MODEL_KEYS, NODE_KEYS
 from fsbuild.load.reading import COLUMN_KEYS
 from fsbuild.load.sources import SOURCE_KEYS, TABLE_KEYS
 from fsbuild.load.unit_tests import (
@@ -36,11 +37,16 @@ def property_file_schema() -> Schema:
     snapshot = _object({*NODE_KEYS, "relation"}, node["properties"] | {"relation": {"type": "string"}}, ["name"])
     table = _object(TABLE_KEYS, _described() | {"config": _MAPPING, "external": _MAPPING}, ["name"])
     source = _object(SOURCE_KEYS, _described() | {"config": _MAPPING, "tables": _list(table)}, ["name", "tables"])
-    column = _described() | {"data_type": {"type": ["string", "null"]}, "quote": {"type": "boolean"}}
+    column = _described() | {
+        "data_type": {"type": ["string", "null"]},
+        "quote": {"type": "boolean"},
+        "constraints": _list(_constraint()),
+    }
     key = _object(KEY_KEYS, {name: {"type": "string"} for name in KEY_KEYS}, ["name", "type"])
     view = _described() | {"features": feature_schema()}
+    model = _object(MODEL_KEYS, node["properties"] | {"constraints": _list(_constraint())}, ["name"])
     lists = {
-        "models": node,
+        "models": model,
         "seeds": node,
         "snapshots": snapshot,
         "sources": source,
@@ -73,6 +79,13 @@ def _described() -> dict[str, Schema]:
         "meta": _MAPPING,
         "tags": _NAMES,
     }
+
+
+def _constraint() -> Schema:
+    """What a contract says of rows."""
+    names: Schema = {"type": "array", "items": {"type": "string"}}
+    said: dict[str, Schema] = {"type": {"enum": list(CONSTRAINT_TYPES)}, "columns": names, "to_columns": names}
+    return _object(CONSTRAINT_KEYS, said, ["type"])
 
 
 def _test() -> Schema:

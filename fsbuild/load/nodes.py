@@ -40,7 +40,8 @@ FILE_KEYS = frozenset(
 )
 _YAML_NOT_YET = frozenset({"data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"})
 NODE_KEYS = frozenset({"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"})
-_NODE_NOT_YET = frozenset({"versions", "latest_version", "constraints", "contract", "unit_tests"})
+MODEL_KEYS = NODE_KEYS | {"constraints"}
+_NODE_NOT_YET = frozenset({"versions", "latest_version", "unit_tests"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _properties(reading: Reading, documents: Iterable[Section], kind: str) -> di
     for document in documents:
         for section in document.items_of(kind, reading.problems):
             name = section.get("name")
-            known = NODE_KEYS | {"relation"} if kind == "snapshots" else NODE_KEYS
+            known = {"models": MODEL_KEYS, "snapshots": NODE_KEYS | {"relation"}}.get(kind, NODE_KEYS)
             section.check_keys(known, reading.problems, unsupported=_NODE_NOT_YET)
             if not isinstance(name, str):
                 reading.problems.append(Problem(f"an entry of '{kind}' has no name", section.place))

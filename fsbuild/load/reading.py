@@ -7,13 +7,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fsbuild.errors import FsbuildError, Problem
+from fsbuild.load.constraints import parse_constraints
 from fsbuild.load.data_tests import NodeNames, parse_checks
 from fsbuild.load.documents import Section, read_text
 from fsbuild.load.settings import PATH_KEYS, Evaluate
 from fsbuild.values import Check, Column, Relation, Target
 
 COLUMN_KEYS = frozenset(
-    {"name", "description", "data_type", "data_tests", "tests", "meta", "tags", "quote", "config", "unit"}
+    {
+        "name",
+        "description",
+        "data_type",
+        "data_tests",
+        "tests",
+        "meta",
+        "tags",
+        "quote",
+        "config",
+        "unit",
+        "constraints",
+    }
 )
 
 
@@ -60,9 +73,12 @@ def columns_and_checks(
     if section is None:
         return (), ()
     columns: list[Column] = []
+    has_constraints = section.path[0] == "models"
     checks: list[Check] = list(parse_checks(section, None, names, reading.problems))
+    if has_constraints:
+        checks.extend(parse_constraints(section, None, names, reading.problems))
     for item in section.items_of("columns", reading.problems):
-        item.check_keys(COLUMN_KEYS, reading.problems, unsupported={"constraints"})
+        item.check_keys(COLUMN_KEYS, reading.problems, unsupported=() if has_constraints else {"constraints"})
         name = item.get("name")
         if not isinstance(name, str):
             reading.problems.append(Problem("a column has no name", item.place))
@@ -72,6 +88,8 @@ def columns_and_checks(
         written_type = str(data_type) if data_type else None
         columns.append(Column(name, item.place_of("name"), written_type, description, str(item.get("unit") or "")))
         checks.extend(parse_checks(item, name, names, reading.problems))
+        if has_constraints:
+            checks.extend(parse_constraints(item, name, names, reading.problems))
     return tuple(columns), tuple(checks)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem, in_order, suggest
+from fsbuild.pipeline.contracts import contract_problems
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
 from fsbuild.pipeline.unit_subjects import unit_test_problems
 from fsbuild.values import Check, ColumnType, CompiledModel, Model, ModelConfig, Project, Relation, Seed, Source
@@ -65,6 +66,7 @@ def compile_draft(draft: Draft) -> Compiled:
         }
     problems.extend(_check_problems(draft, columns, binder))
     problems.extend(_column_problems(project, columns))
+    problems.extend(contract_problems(models.values(), binder))
     problems.extend(_feature_problems(draft, columns))
     problems.extend(_reference_problems(draft))
     problems.extend(unit_test_problems(draft, models, known, binder))

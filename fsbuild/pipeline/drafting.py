@@ -67,17 +67,31 @@ def draft_project(
 
         project = replace(project, sources=(*project.sources, *pinned_sources(project, models)))
     graph = build_graph(graph_nodes(project, rendered.models))
+    checks = _without_contract(models.values())
     if rendered.tests:
-        project, placed = with_checks(project, models.values(), _with_tests(project, graph, rendered.tests))
+        checks = _with_tests(project, graph, rendered.tests, checks)
+    if checks:
+        project, placed = with_checks(project, models.values(), checks)
         models = {model.unique_id: model for model in placed}
     return Draft(project, models, graph)
 
 
-def _with_tests(project: Project, graph: Graph, tests: Iterable[Check]) -> dict[str, tuple[Check, ...]]:
+def _without_contract(models: Iterable[RenderedModel]) -> dict[str, tuple[Check, ...]]:
+    """The checks of models that have constraints and no contract that is enforced: as in dbt, these say nothing."""
+    return {
+        one.unique_id: tuple(check for check in one.model.checks if not check.is_constraint)
+        for one in models
+        if not one.config.has_contract and any(check.is_constraint for check in one.model.checks)
+    }
+
+
+def _with_tests(
+    project: Project, graph: Graph, tests: Iterable[Check], known: Mapping[str, tuple[Check, ...]]
+) -> dict[str, tuple[Check, ...]]:
     """The checks of nodes with those that are files added: each to the last node in the graph that it reads."""
     place = {name: number for number, name in enumerate(graph.order)}
     nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
-    checks = {node.unique_id: node.checks for node in nodes}
+    checks = {node.unique_id: node.checks for node in nodes} | dict(known)
     for test in tests:
         last = max(test.references, key=lambda name: place.get(name, -1))
         others = tuple(name for name in test.references if name != last)

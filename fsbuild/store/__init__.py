@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from fsbuild.errors import Problem, StoreError
-from fsbuild.store import changes, commits, log, travel, upkeep, writing
+from fsbuild.store import changes, commits, constraints, log, travel, upkeep, writing
 from fsbuild.store.log import read_state
 from fsbuild.store.table import TablePlace
 from fsbuild.store.upkeep import Optimized, UnusedFile
@@ -77,6 +77,14 @@ class Lake:
             StoreError: Delta refuses the rows.
         """
         return writing.write_rows(self._place(relation), write, rows, commit)
+
+    def drop_constraints(self, relation: Relation, commit: Commit) -> int | None:
+        """Drop the constraints that rows to come need not meet; return the table's version then, or None.
+
+        Raises:
+            ConflictError: the table is not at the version that the rows were computed for.
+        """
+        return constraints.drop_constraints(self._place(relation), commit)
 
     def record(self, relation: Relation, commit: Commit) -> int:
         """Remember what was consumed in a commit that changes no rows; return the table's version then.

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from fsbuild.errors import Problem, StoreError, listing
 from fsbuild.store.commits import PREFIX, commit_properties, own_properties, upkeep_properties
+from fsbuild.store.constraints import constraint_properties, drop_stale, read_constraints
 from fsbuild.store.files import file_size, schema_of, writer_properties
 from fsbuild.store.log import changes_data, commits, file_system, read_state, token_of_info
 from fsbuild.store.table import TablePlace, commit_errors
@@ -65,8 +66,10 @@ def set_properties(
             return None
         if changed:
             left = {name: value for name, value in wanted.items() if value}
+            constraints = read_constraints(changed)
+            drop_stale(table, read_constraints(wanted), run_id)
             table.alter.set_table_properties(
-                changed,
+                changed | constraint_properties(table, constraints),
                 raise_if_not_exists=False,
                 commit_properties=upkeep_properties(run_id, properties=json.dumps(left, sort_keys=True)),
             )
