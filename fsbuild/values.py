@@ -919,12 +919,37 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """Rows that one commit brought into a table, or are about to: all that it has then, where it `is_whole`.
+
+    `newest` is the latest event time among the rows.
+    """
+
+    rows: int
+    at: dt.datetime
+    newest: dt.datetime | None
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The load that is judged, those before it, the latest first, and how far the columns move with it.
+
+    `drifts` is None where that is not known: of rows that are published, and where there are no earlier statistics.
+    """
+
+    now: Load
+    before: tuple[Load, ...]
+    drifts: Callable[[], Sequence[Drift] | None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
 class StagedRows:
     """Rows to be checked: those that come, `checked`, and all that the table will have, `relation`, as SQL names them.
 
     `stream` gives the rows of a query as Arrow batches. `references` names the relation of a node by unique id; `key`
     are the columns that identify a row to a person. Where a table of `checked` rows has a number for each, `row_id`
-    names it.
+    names it. `past` tells what came into the table before.
     """
 
     relation: str
@@ -935,6 +960,7 @@ class StagedRows:
     references: Callable[[str], str]
     key: Sequence[str] = ()
     row_id: str = ""
+    past: Callable[[], Past] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fsbuild.check.arguments import problems_of
+from fsbuild.check.history import check_history
 from fsbuild.check.inference import infer_schema
 from fsbuild.check.names import BY_NAME, CHECKS
 from fsbuild.check.rows import check_rows, check_whole, warm_up
@@ -30,6 +31,7 @@ __all__ = [
     "decided_by",
     "find_failing",
     "infer_schema",
+    "needs_history",
     "probe",
     "problems_of",
     "read_schema",
@@ -73,12 +75,20 @@ def probe(check: Check, relation: str, columns: Sequence[ColumnType], references
     return violations(check, rows)
 
 
+def needs_history(check: Check) -> bool:
+    """Whether a check is about what came into a table before."""
+    known = BY_NAME.get(check.name)
+    return check.sql is None and check.custom is None and known is not None and known.scope == "history"
+
+
 def decided_by(check: Check) -> str:
     """Say who decides a check, and over what."""
     if check.custom is not None:
         return "pandera, row by row" if check.custom.is_of_rows else "pandera, the whole table"
     if check.sql is None and BY_NAME[check.name].pandera:
         return "pandera, row by row"
+    if needs_history(check):
+        return "the table's history"
     is_of_rows = check.sql is None and BY_NAME[check.name].scope == "row"
     return "a query, row by row" if is_of_rows else "a query, the whole table"
 
@@ -96,6 +106,8 @@ def _decide(checks: Sequence[Check], rows: StagedRows) -> Iterator[Finding]:
         elif problems or not rows.columns:
             message = problems[0].message if problems else "the columns of the rows are not known"
             decided[index] = undecided(check, message)
+        elif needs_history(check):
+            decided[index] = check_history(check, rows)
         elif check.custom is not None or BY_NAME[check.name].pandera:
             of_rows.setdefault(check.where, {})[index] = check
         else:

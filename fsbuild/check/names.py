@@ -23,8 +23,8 @@ ArgumentKind = Literal[
     "choice",
     "ignored",
 ]
-# What a check judges: each row by itself; each row with the others; or the table.
-Scope = Literal["row", "related", "table"]
+# What a check judges: each row by itself; each row with the others; the table; or the table and what it was.
+Scope = Literal["row", "related", "table", "history"]
 TypeKind = Literal["exact", "single", "double", "text", "boolean", "date", "time", "timestamp", "instant", "opaque"]
 
 _TEXT: tuple[TypeKind, ...] = ("text",)
@@ -64,7 +64,7 @@ class CheckName:
     @property
     def tells_rows(self) -> bool:
         """Whether what fails are rows of the table, so that they could be kept out of it."""
-        return self.scope != "table"
+        return self.scope in ("row", "related")
 
 
 def _row(  # the checks that pandera has by the same name
@@ -197,6 +197,39 @@ _DBT_UTILS = (
         scope="table",
     ),
 )
+# What a load is held against that came into the table before it.
+_HISTORY = (
+    CheckName(
+        "volume",
+        "As many rows come as usual: within `sensitivity` (3) spreads, or `tolerance` (0.1) of what is expected.",
+        _ANY,
+        (
+            *(_optional(name, "number") for name in ("sensitivity", "tolerance")),
+            *(_optional(name, "length") for name in ("loads", "at_least")),
+            _optional("only", "choice", ("drop", "spike")),
+        ),
+        scope="history",
+        about="table",
+    ),
+    CheckName(
+        "freshness",
+        "The newest `event_time` is not older than usual: `sensitivity` (3) spreads, or `tolerance` (0.5) of that age.",
+        _ANY,
+        (
+            *(_optional(name, "number") for name in ("sensitivity", "tolerance")),
+            *(_optional(name, "length") for name in ("loads", "at_least")),
+        ),
+        scope="history",
+        about="table",
+    ),
+    CheckName(
+        "distribution",
+        "The column's values are spread as before: `psi` (0.25 where no limit is given), `ks` and `js` at most.",
+        _SCALAR,
+        tuple(_optional(name, "number") for name in ("psi", "ks", "js")),
+        scope="history",
+    ),
+)
 CHECKS: Mapping[str, CheckName] = {
     check.name: check
     for check in (
@@ -245,6 +278,7 @@ CHECKS: Mapping[str, CheckName] = {
             scope="table",
         ),
         *_DBT_UTILS,
+        *_HISTORY,
     )
 }
 BY_NAME: Mapping[str, CheckName] = {name: check for check in CHECKS.values() for name in (check.name, *check.aliases)}

@@ -37,26 +37,27 @@ class Measuring:
         self, model: CompiledModel, relation: str, columns: Sequence[ColumnType], *, is_whole: bool
     ) -> TableStatistics | None:
         """Measure the rows that a table is going to have, if that is wanted; None where it is not."""
-        config = model.rendered.config
-        is_wanted = bool(config.entity or model.rendered.training) if config.statistics is None else config.statistics
-        if not is_wanted or self.work.statistics is None:
+        if not _is_wanted(model) or self.work.statistics is None:
             return None
         before = self.before(model.unique_id)
-        if not is_whole and config.statistics is None and before is not None and before.rows > _SMALL_ROWS:
+        may_be_left_out = model.rendered.config.statistics is None and not _is_judged(model)
+        if not is_whole and may_be_left_out and before is not None and before.rows > _SMALL_ROWS:
             return None
         return self.tools.measure(self.tools.warehouse.rows, relation, columns, before)
 
-    def judge(self, model: CompiledModel, after: TableStatistics) -> tuple[CheckResult, ...]:
+    def drifts(self, unique_id: str, after: TableStatistics | None) -> Sequence[Drift] | None:
+        """Tell how far the columns of a table move from the version before; None where that is not known."""
+        before = self.before(unique_id)
+        return self.tools.compare(before, after) if before is not None and after is not None else None
+
+    def judge(self, model: CompiledModel, after: TableStatistics | None) -> tuple[CheckResult, ...]:
         """Hold what a table is going to have against the version before it, where the model says how far it may go."""
-        limits, before = model.rendered.config.drift, self.before(model.unique_id)
-        if not limits or before is None:
+        limits = model.rendered.config.drift
+        drifts = self.drifts(model.unique_id, after) if limits else None
+        if after is None or drifts is None:
             return ()
         place = Place(model.rendered.model.path)
-        return tuple(
-            result
-            for drift in self.tools.compare(before, after)
-            for result in _verdicts(drift, limits, place, after.rows)
-        )
+        return tuple(result for drift in drifts for result in _verdicts(drift, limits, place, after.rows))
 
     def remember(self, unique_id: str, version: int, statistics: TableStatistics | None) -> None:
         """Keep in mind what was measured until the run is over."""
@@ -85,6 +86,17 @@ class Measuring:
             return {}
         self.tools.warehouse.bind_table(relation, self.tools.lake.uri(relation), state.version)
         return from_rows(self.tools.warehouse.rows(latest_query(str(relation))))
+
+
+def _is_wanted(model: CompiledModel) -> bool:
+    """Whether a model's columns are measured: where it says so, where they are features, where checks need it."""
+    config = model.rendered.config
+    is_usual = bool(config.entity or model.rendered.training or _is_judged(model))
+    return is_usual if config.statistics is None else config.statistics
+
+
+def _is_judged(model: CompiledModel) -> bool:
+    return any(check.name == "distribution" for check in model.rendered.model.checks)
 
 
 def _verdicts(drift: Drift, limits: Mapping[str, object], place: Place, rows: int) -> Iterator[CheckResult]:

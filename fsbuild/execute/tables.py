@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TypeGuard
 
 from fsbuild.appended import FILES, remember_files
@@ -20,6 +21,7 @@ from fsbuild.execute.bindings import Bindings, in_columns
 from fsbuild.execute.joins import kept_stages, write_recipe
 from fsbuild.execute.keys import refuse_bad_keys, refuse_keys_of_others
 from fsbuild.execute.microbatch import BatchLoad, find_batches
+from fsbuild.execute.past import LOADS, published_past, staged_load
 from fsbuild.execute.quarantine import VERSION as QUARANTINE_VERSION
 from fsbuild.execute.quarantine import Quarantine, gating, quarantining
 from fsbuild.execute.snapshots import (
@@ -58,6 +60,7 @@ from fsbuild.values import (
     Maintenance,
     NodeResult,
     Overwrite,
+    Past,
     Relation,
     Seed,
     Snapshot,
@@ -168,6 +171,7 @@ class Execution:
         relation = str(self.bindings.bind(unique_id))
         columns = self.tools.warehouse.columns(f"SELECT * FROM {relation}")
         rows = self._staged_rows(relation, columns, key_of(unique_id, self.work))
+        rows = replace(rows, past=lambda: published_past(self.bindings.relation(unique_id), self.tools.lake))
         return self._check(unique_id, rows, checks_of(unique_id, self.work))
 
     def _check_present(self, step: Step, node: NodeResult) -> NodeResult:
@@ -454,17 +458,28 @@ class Execution:
     ) -> tuple[tuple[CheckResult, ...], TableStatistics | None]:
         """Hold the rows that a table is going to have against its checks, and measure them."""
         unique_id, whole = load.unique_id, strategy.whole()
+        model = self.work.models.get(unique_id)
+
+        @cache
+        def measured() -> TableStatistics | None:
+            is_whole = isinstance(strategy, Overwriting)
+            return self.measuring.measure(model, whole, columns, is_whole=is_whole) if model is not None else None
+
+        def past() -> Past:
+            event_time = model.rendered.config.event_time if model is not None else None
+            now = staged_load(strategy.checked(), whole, event_time, self.work.now, self.tools.warehouse)
+            before = self.tools.lake.loads(self.bindings.relation(unique_id), LOADS)
+            return Past(now, before, lambda: self.measuring.drifts(unique_id, measured()))
+
         results: tuple[CheckResult, ...] = ()
         if self.work.is_checking:
             key = key_of(unique_id, self.work) if load.strategy == "snapshot" or not load.key else load.key
             checked = whole if load.has_new_checks else strategy.checked()
-            rows = self._staged_rows(checked, columns, key, whole=whole)
+            rows = replace(self._staged_rows(checked, columns, key, whole=whole), past=past)
             results = self._check(unique_id, rows, gating(checks_of(unique_id, self.work)))
-        model = self.work.models.get(unique_id)
         if model is None or _verdict(results, "success", "error") == "error":
             return results, None
-        statistics = self.measuring.measure(model, whole, columns, is_whole=isinstance(strategy, Overwriting))
-        return results + (self.measuring.judge(model, statistics) if statistics else ()), statistics
+        return (*results, *self.measuring.judge(model, measured())), measured()
 
     def _target(self, load: _Load, columns: Sequence[ColumnType]) -> Target:
         """The table that a load's rows enter."""

@@ -17,6 +17,7 @@ from fsbuild.values import (
     CompiledModel,
     Drift,
     Event,
+    Load,
     NodeResult,
     Relation,
     Rows,
@@ -64,6 +65,7 @@ class Lake(Protocol):
     def record(self, relation: Relation, commit: Commit) -> int: ...
     def drop_constraints(self, relation: Relation, commit: Commit) -> int | None: ...
     def state(self, relation: Relation, version: int | None = None) -> TableState | None: ...
+    def loads(self, relation: Relation, limit: int) -> tuple[Load, ...]: ...
     def set_properties(
         self,
         relation: Relation,

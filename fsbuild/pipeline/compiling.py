@@ -10,7 +10,18 @@ from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem
 from fsbuild.pipeline.contracts import contract_problems
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
 from fsbuild.pipeline.unit_subjects import unit_test_problems
-from fsbuild.values import Check, ColumnType, CompiledModel, Model, ModelConfig, Project, Relation, Seed, Source
+from fsbuild.values import (
+    INLINED,
+    Check,
+    ColumnType,
+    CompiledModel,
+    Model,
+    ModelConfig,
+    Project,
+    Relation,
+    Seed,
+    Source,
+)
 
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
@@ -211,7 +222,7 @@ def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], b
         if any(check.severity == "quarantine" for check in node.checks):
             yield from _quarantine_problems(node, draft)
         for check in node.checks if types else ():
-            problems = problems_of([check], types or ())
+            problems = [*problems_of([check], types or ()), *_history_problems(node, check, draft)]
             yield from problems
             if problems or any(name not in columns for name in check.references):
                 continue
@@ -221,6 +232,26 @@ def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], b
                     binder.columns_of(sql)
             except BindError as exc:
                 yield Problem(f"{check.label}: {exc.message.splitlines()[0]}", check.place)
+
+
+def _history_problems(node: Model | Seed | Source, check: Check, draft: Draft) -> Iterator[Problem]:
+    """Why a check cannot hold the loads of a node against those before them."""
+    from fsbuild.check import needs_history
+
+    if not needs_history(check):
+        return
+    model = draft.models.get(node.unique_id)
+    config = model.config if model is not None else node.config if isinstance(node, Seed) else None
+    if config is None or config.materialized in INLINED:
+        message = f"{check.name} is about what runs write into a table, and '{node.name}' has none"
+        hint = "fsbuild source freshness" if isinstance(node, Source) else "make it a table"
+        yield Problem(message, check.place, hint=hint)
+    elif check.name == "freshness" and config.event_time is None:
+        message = f"freshness needs to know when a row of '{node.name}' was true"
+        yield Problem(message, check.place, hint="config: {event_time: seen_at}, or the check recency")
+    elif check.name == "distribution" and (model is None or config.statistics is False):
+        message = f"distribution needs statistics, which '{node.name}' does not have"
+        yield Problem(message, check.place, hint="take out statistics: false" if model is not None else None)
 
 
 def _quarantine_problems(node: Model | Seed | Source, draft: Draft) -> Iterator[Problem]:

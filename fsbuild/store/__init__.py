@@ -16,11 +16,11 @@ from itertools import islice
 from typing import Any
 
 from fsbuild.errors import Problem, StoreError
-from fsbuild.store import changes, commits, constraints, log, travel, upkeep, writing
+from fsbuild.store import changes, commits, constraints, loads, log, travel, upkeep, writing
 from fsbuild.store.log import read_state
 from fsbuild.store.table import TablePlace
 from fsbuild.store.upkeep import Optimized, UnusedFile
-from fsbuild.values import ChangedFile, Commit, Relation, TableRows, TableState, Write
+from fsbuild.values import ChangedFile, Commit, Load, Relation, TableRows, TableState, Write
 
 __all__ = ["Lake", "Optimized", "UnusedFile", "read_state", "warm_up"]
 
@@ -66,6 +66,10 @@ class Lake:
         place = self._place(relation)
         place.opened()
         return [{**info, "version": version} for version, info in islice(log.commits(place), limit)]
+
+    def loads(self, relation: Relation, limit: int) -> tuple[Load, ...]:
+        """List what the latest commits of ours brought into a table, the latest first."""
+        return loads.read_loads(self._place(relation), limit)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
