@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandera.errors import SchemaErrors
 
-from fsbuild.check import CHECKS, problems_of, run_checks, warm_up
+from fsbuild.check import CHECKS, failing_rows, problems_of, run_checks, warm_up
 from fsbuild.errors import EngineError, Place, Problem
 from fsbuild.values import Check, CheckResult, ColumnType, StagedRows, quote
 
@@ -466,6 +466,9 @@ KINDS: dict[str, tuple[str, st.SearchStrategy[Any]]] = {
     "DOUBLE": ("DOUBLE", FLOATS),
     "VARCHAR": ("VARCHAR", TEXTS),
     "DATE": ("DATE", NUMBERS.map(lambda n: date(2013, 1, 10 + n))),
+    "DECIMAL": ("DECIMAL(9,2)", NUMBERS.map(lambda n: (Decimal(n) / 4).quantize(Decimal("0.01")))),
+    "TIMESTAMP": ("TIMESTAMP", NUMBERS.map(lambda n: datetime(2013, 3, 10, 2 + n, 30))),  # noqa: DTZ001 - has no zone
+    "TIMESTAMPTZ": ("TIMESTAMP WITH TIME ZONE", NUMBERS.map(lambda n: datetime(2013, 3, 10, 2 + n, 30, tzinfo=UTC))),
 }
 
 
@@ -504,8 +507,10 @@ def passes(one: Check, value: Any) -> bool:  # noqa: ANN401
 
 def pandera_failures(one: Check, values: Sequence[Any]) -> int:
     """Count what pandera itself reports for the whole column at once."""
-    dtype = {bool: None, date: pl.Date, float: pl.Float64, int: pl.Int64, str: pl.String}
-    kind = next((dtype[type(v)] for v in values if v is not None), pl.Int64)
+    dtype = {date: pl.Date, float: pl.Float64, int: pl.Int64, str: pl.String, Decimal: pl.Decimal(9, 2)}
+    there = next((v for v in values if v is not None), 0)
+    zone = "UTC" if isinstance(there, datetime) and there.tzinfo else None
+    kind: Any = pl.Datetime("us", zone) if isinstance(there, datetime) else dtype[type(there)]
     try:
         pa.DataFrameSchema(
             {"x": pa.Column(nullable=True, checks=getattr(pa.Check, one.name)(**one.arguments))}
@@ -529,14 +534,18 @@ def test_row_checks_agree_with_a_naive_oracle_and_with_pandera(
     sql = (
         f"SELECT unnest(list_value({items})::{sql_type}[]) AS x" if values else f"SELECT NULL::{sql_type} AS x LIMIT 0"
     )
-    for result in run_checks([*checks, check("not_null")], staged(sql, batch=batch)):
+    rows = staged(sql, batch=batch)
+    for result in run_checks([*checks, check("not_null")], rows):
         assert result.rows == len(values), result.message
+        query = failing_rows(result.check, rows)
+        assert query is not None
+        assert rows.query(f"SELECT count(*) AS n FROM ({query})") == [{"n": result.failures}], query
         if result.check.name == "not_null":
             assert result.failures == sum(v is None or v != v for v in values)  # noqa: PLR0124
             continue
         bad = [v for v in values if not passes(result.check, v)]
         assert (result.failures, result.status) == (len(bad), "fail" if bad else "pass"), result.check.label
-        assert repr([row["x"] for row in result.sample]) == repr(bad[:5])
+        assert [str(row["x"]) for row in result.sample] == [str(value) for value in bad[:5]]
         if result.check.name != "str_matches" and any(v is not None for v in values):
             assert result.failures == pandera_failures(result.check, values)
 

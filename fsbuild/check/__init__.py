@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fsbuild.check.arguments import problems_of
+from fsbuild.check.failing import failing_rows
 from fsbuild.check.history import check_history
 from fsbuild.check.inference import infer_schema
 from fsbuild.check.names import BY_NAME, CHECKS
@@ -29,6 +30,7 @@ __all__ = [
     "SchemaMistakeError",
     "SchemaReading",
     "decided_by",
+    "failing_rows",
     "find_failing",
     "infer_schema",
     "needs_history",
