@@ -183,6 +183,7 @@ class Project:
         exclude: Selectors = (),
         full_refresh: bool = False,
         fail_fast: bool = False,
+        store_failures: bool = False,
         event_time_start: str | None = None,
         event_time_end: str | None = None,
         as_of: str | dt.datetime | None = None,
@@ -191,12 +192,14 @@ class Project:
     ) -> RunResult:
         """Run models, and load the seeds that they read where those are missing or changed.
 
+        With `store_failures` the rows that fail checks are kept in tables of the schema `…_dbt_test__audit`.
+
         With a window of event times, microbatch models compute the batches in it and no others. The tables that are
         read and not built are read as they are when the run starts, as they were at the moment `as_of`, or in the
         versions `inputs` by name.
         """
         window = _window(event_time_start, event_time_end)
-        options = RunOptions(full_refresh, fail_fast, window, _moment_of(as_of), inputs or {})
+        options = RunOptions(full_refresh, fail_fast, store_failures, window, _moment_of(as_of), inputs or {})
         question = None
         if options == RunOptions(fail_fast=fail_fast):
             question = Question.ask(self.root, self._overrides, _listed(select), _listed(exclude))
@@ -214,6 +217,7 @@ class Project:
         exclude: Selectors = (),
         full_refresh: bool = False,
         fail_fast: bool = False,
+        store_failures: bool = False,
         event_time_start: str | None = None,
         event_time_end: str | None = None,
         as_of: str | dt.datetime | None = None,
@@ -225,7 +229,7 @@ class Project:
         A model whose unit tests fail is not built.
         """
         window = _window(event_time_start, event_time_end)
-        options = RunOptions(full_refresh, fail_fast, window, _moment_of(as_of), inputs or {})
+        options = RunOptions(full_refresh, fail_fast, store_failures, window, _moment_of(as_of), inputs or {})
         return self._execute("build", _choosing_tests(select, exclude), options, on_event)
 
     def snapshot(
@@ -252,10 +256,16 @@ class Project:
         return self._execute("seed", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
 
     def test(
-        self, *, select: Selectors = (), exclude: Selectors = (), on_event: Callable[[Event], None] = _ignore
+        self,
+        *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        store_failures: bool = False,
+        on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Run unit tests, and check what is published."""
-        return self._test(_choosing_tests(select, exclude), on_event)
+        options = RunOptions(store_failures=store_failures)
+        return self._test(_choosing_tests(select, exclude), options, on_event)
 
     def checks(self, name: str) -> Table:
         """The checks of a node: what is looked at, what a failure means, who decides, and how each ended last."""
@@ -309,10 +319,16 @@ class Project:
             return tuple(name for name in graph.order if name in undone)
 
         if last.command == "test":
-            return again._test(choose, on_event)
+            return again._test(choose, RunOptions(store_failures=last.store_failures), on_event)
         window = _window(*last.window) if last.window else None
         options = RunOptions(
-            last.full_refresh, last.fail_fast, window, _moment_of(last.as_of), last.inputs, frozenset(last.statuses)
+            last.full_refresh,
+            last.fail_fast,
+            last.store_failures,
+            window,
+            _moment_of(last.as_of),
+            last.inputs,
+            frozenset(last.statuses),
         )
         return again._execute(last.command, choose, options, on_event)
 
@@ -358,7 +374,7 @@ class Project:
         lake = pin_inputs(agenda, compiled, read_lake(draft), options)
         plan = plan_run(agenda, compiled, lake, options, self._moment)
         work = work_on(command, compiled, lake, self._moment)
-        work = replace(work, fail_fast=options.fail_fast, window=options.window)
+        work = replace(work, fail_fast=options.fail_fast, store_failures=options.store_failures, window=options.window)
         tests = [test for test in unit_tests_of(draft) if command == "build" and test.model_id in agenda.wanted]
         trials = prepare_trials(compiled, [test for test in tests if test.unique_id in chosen], self._moment)
         with (
@@ -366,7 +382,7 @@ class Project:
             warming_up(plan, work),
             trying_out(compiled, trials, self._moment) as try_out,
         ):
-            result = execute_plan(plan, work, tools_for(draft, warehouse, on_event, try_out))
+            result = execute_plan(plan, work, tools_for(compiled, warehouse, on_event, try_out))
             if question is not None and result.is_success:
                 self._keep_answer(question, agenda, compiled, warehouse)
         self._remember(command, options, result, draft)
@@ -385,9 +401,11 @@ class Project:
             plan = plan_run(agenda, compiled, lake, RunOptions(), self._moment)
             if is_idle(plan):
                 work = work_on("run", compiled, lake, self._moment)
-                watch.keep(execute_plan(plan, work, tools_for(compiled.draft, warehouse, _ignore)).results)
+                watch.keep(execute_plan(plan, work, tools_for(compiled, warehouse, _ignore)).results)
 
-    def _test(self, choose: Callable[[Draft], tuple[str, ...]], on_event: Callable[[Event], None]) -> RunResult:
+    def _test(
+        self, choose: Callable[[Draft], tuple[str, ...]], options: RunOptions, on_event: Callable[[Event], None]
+    ) -> RunResult:
         from fsbuild.execute import check_published, checks_of
 
         draft = self._draft("test")
@@ -408,10 +426,11 @@ class Project:
         }
         if checked:
             work = work_on("test", compiled, read_lake(draft), self._moment)
+        work = replace(work, store_failures=options.store_failures)
         nodes = [name for name in draft.graph.order if name in checked or name in trials]
         with self._warehouse(draft) as warehouse, trying_out(compiled, trials, self._moment) as try_out:
-            result = check_published(nodes, work, tools_for(draft, warehouse, on_event, try_out), checked)
-        self._remember("test", RunOptions(), result, draft)
+            result = check_published(nodes, work, tools_for(compiled, warehouse, on_event, try_out), checked)
+        self._remember("test", options, result, draft)
         return result
 
     def _remember(self, command: Command, options: RunOptions, result: RunResult, draft: Draft) -> None:
@@ -422,6 +441,7 @@ class Project:
             draft.project.target.name,
             options.full_refresh,
             options.fail_fast,
+            options.store_failures,
             self._overrides.variables or {},
             window=(str(options.window.start), str(options.window.end)) if options.window else None,
             as_of=str(options.as_of) if options.as_of else None,
@@ -809,7 +829,7 @@ class Project:
 
         work = work_on("show", compiled, read_lake(compiled.draft), self._moment)
         with self._warehouse(compiled.draft) as warehouse:
-            yield Execution(work, tools_for(compiled.draft, warehouse, _ignore)), warehouse
+            yield Execution(work, tools_for(compiled, warehouse, _ignore)), warehouse
 
 
 def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:

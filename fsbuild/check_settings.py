@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from fsbuild.values import Operator, Severity, Threshold
 
-CHECK_KEYS = frozenset({"severity", "where", "error_if", "warn_if"})
+CHECK_KEYS = frozenset({"severity", "where", "error_if", "warn_if", "store_failures", "limit", "fail_calc"})
 # What is accepted and changes nothing here; `enabled` is read where checks are.
-_BESIDE = frozenset({"enabled", "tags", "meta"})
+CHECK_KEYS_BESIDE = frozenset({"enabled", "tags", "meta", "store_failures_as"})
 _SEVERITIES = ("error", "warn", "quarantine")
 _THRESHOLD = re.compile(r"\s*(=|!=|<>|<=|>=|<|>)\s*(\d+(?:\.\d+)?)\s*(%?)\s*")
 
@@ -29,13 +29,20 @@ def read_check_settings(written: Mapping[str, object]) -> tuple[dict[str, Any], 
                 found[key] = cast("Severity", severity)
             else:
                 mistakes.append(f"severity is '{severity}', not error, warn or quarantine")
-        elif key == "where":
+        elif key in ("where", "fail_calc"):
             found[key] = str(value)
+        elif key == "store_failures":
+            mistakes += [] if isinstance(value, bool) else [f"store_failures is {value!r}, not true or false"]
+            found[key] = bool(value)
+        elif key == "limit":
+            is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
+            mistakes += [] if is_count else [f"limit is {value!r}, not a number of rows"]
+            found[key] = value
         elif (threshold := parse_threshold(str(value))) is not None:
             found[key] = threshold
         else:
             mistakes.append(f"{key} is {value!r}; write '> 10', or '> 1%' for a share of the rows")
-    return found, mistakes, sorted(str(key) for key in written.keys() - CHECK_KEYS - _BESIDE)
+    return found, mistakes, sorted(str(key) for key in written.keys() - CHECK_KEYS - CHECK_KEYS_BESIDE)
 
 
 def parse_threshold(text: str) -> Threshold | None:

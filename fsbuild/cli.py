@@ -87,7 +87,7 @@ class RunOptions(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The options that every command on a project takes; `junit` is of those that check."""
+    """The options that every command on a project takes; `junit` and `store_failures` are of those that check."""
 
     project_dir: str
     profiles_dir: str | None
@@ -98,6 +98,7 @@ class Common:
     is_quiet: bool
     is_verbose: bool
     junit: str | None = None
+    store_failures: bool = False
 
     def project(self) -> Project:
         """Open the project that the options name."""
@@ -241,7 +242,12 @@ def run_options(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-junit_option = click.option("--junit", metavar="FILE", help="Write how each check ended as JUnit XML, for CI servers.")
+def check_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add --junit and --store-failures; the command gets them with the common ones."""
+    written = "Write how each check ended as JUnit XML, for CI servers."
+    kept = "Keep the rows that fail checks in tables; what is told of a check names its table."
+    option = click.option("--junit", metavar="FILE", help=written)
+    return option(click.option("--store-failures", is_flag=True, help=kept)(command))
 
 
 def row_options(command: Callable[P, R]) -> Callable[P, R]:
@@ -349,6 +355,8 @@ def _run(action: str, common: Common, **given: object) -> int:
     from fsbuild.report import make_reporter
 
     project = common.project()
+    if common.store_failures:
+        given = {**given, "store_failures": True}
     with make_reporter(common.log_format, common.verbosity, sys.stderr) as report:
         result: RunResult = getattr(project, action)(**given, on_event=report)
     if common.junit is not None:
@@ -361,7 +369,7 @@ def _run(action: str, common: Common, **given: object) -> int:
 @run_options
 @reading_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; the same as `fsbuild plan`.")
-@junit_option
+@check_options
 @common_options
 def run(common: Common, selection: Selection, options: RunOptions, reading: Reading, *, dry_run: bool) -> int:
     """Run models in order; each is published when its checks pass.
@@ -383,7 +391,7 @@ def run(common: Common, selection: Selection, options: RunOptions, reading: Read
 @selection_options
 @run_options
 @reading_options
-@junit_option
+@check_options
 @common_options
 def build(common: Common, selection: Selection, options: RunOptions, reading: Reading) -> int:
     """Load seeds, run models and snapshots, and report every check as a result.
@@ -430,7 +438,7 @@ def seed(common: Common, selection: Selection, options: RunOptions) -> int:
 
 @cli.command()
 @selection_options
-@junit_option
+@check_options
 @common_options
 def test(common: Common, selection: Selection) -> int:
     """Run unit tests, and check what is published; how that ended is added to the table fsbuild_checks.

@@ -419,6 +419,8 @@ def _hash(*parts: str) -> str:
 
 def _said(check: Check) -> str:
     """All that a check says."""
-    rest = {name: getattr(check, name) for name in ("where", "error_if", "warn_if", "sql", "custom")}
+    rest = {
+        name: getattr(check, name) for name in ("where", "error_if", "warn_if", "limit", "fail_calc", "sql", "custom")
+    }
     told = [str(check.column), check.label, check.severity, *(f"{k} {v}" for k, v in rest.items() if v is not None)]
     return " ".join(told)

@@ -149,7 +149,8 @@ class Check:
     rows means is said by `error_if` and `warn_if`. `title` is a name that a user gave the check, and `said` has the
     settings that its YAML names. `sql` selects what is wrong, where the check is the project's own; the nodes that it
     reads have the names of `checked_relation` there. `custom` is a function of a pandera schema. With `is_constraint`
-    it is a part of the model's contract.
+    it is a part of the model's contract. `store_failures` says whether the rows that fail are kept, None where the
+    command says it; at most `limit` failures count, by the SQL `fail_calc` over what its query selects.
     """
 
     name: str
@@ -166,6 +167,9 @@ class Check:
     sql: str | None = None
     custom: SchemaCheck | None = None
     is_constraint: bool = False
+    store_failures: bool | None = None
+    limit: int | None = None
+    fail_calc: str | None = None
 
     @property
     def label(self) -> str:
@@ -1037,7 +1041,10 @@ Write = Overwrite | Append | Upsert | ReplaceWhere
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The verdict of one check: how many of `rows` rows failed, and a few of them as `sample`."""
+    """The verdict of one check: how many of `rows` rows failed, and a few of them as `sample`.
+
+    `query_file` has the query for all of them, from the project's folder; `stored_in` is the table that has them.
+    """
 
     check: Check
     status: Status
@@ -1046,6 +1053,8 @@ class CheckResult:
     sample: tuple[Mapping[str, object], ...] = ()
     elapsed_s: float = 0.0
     message: str = ""
+    query_file: str = ""
+    stored_in: Relation | None = None
 
 
 @dataclass(frozen=True, slots=True)

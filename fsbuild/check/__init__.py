@@ -67,6 +67,8 @@ def find_failing(checks: Sequence[Check], rows: StagedRows) -> tuple[tuple[Check
 def probe(check: Check, relation: str, columns: Sequence[ColumnType], references: Callable[[str], str]) -> str | None:
     """Write a query that has the SQL of a check in it, to be bound before anything runs; None where there is none."""
     rows = StagedRows(relation, relation, columns, lambda _: (), lambda _: (), references)
+    if check.fail_calc is not None:
+        return f"SELECT {check.fail_calc} FROM ({failing_rows(check, rows)})"
     if check.sql is not None:
         return query_of(check, rows)
     known = BY_NAME.get(check.name)

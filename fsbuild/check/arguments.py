@@ -83,6 +83,8 @@ def _mistakes(check: Check, columns: Sequence[ColumnType]) -> Iterator[tuple[str
             message = f"{check.name} is a query of its own, of which no row can be put aside"
             yield message, "write severity: error, or warn, or expression_is_true in its place"
         return
+    if check.fail_calc is not None and (check.custom is not None or not _is_query(check)):
+        yield f"{check.name} is no query, of which fail_calc could count the rows", "leave fail_calc out"
     if check.custom is not None:
         return
     known = BY_NAME.get(check.name)
@@ -105,6 +107,11 @@ def _mistakes(check: Check, columns: Sequence[ColumnType]) -> Iterator[tuple[str
         _refuse_contradiction(check.name, arguments_of(check, type_name))
     except ValueError as exc:
         yield f"{check.name}: {exc}", None
+
+
+def _is_query(check: Check) -> bool:
+    known = BY_NAME.get(check.name)
+    return known is None or not (known.pandera or known.scope == "history")
 
 
 def _misnamed_arguments(check: Check, known: CheckName) -> Iterator[tuple[str, str | None]]:

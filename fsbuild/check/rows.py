@@ -115,8 +115,9 @@ def _query(where: str | None, columns: Sequence[str], rows: StagedRows) -> str:
 def _finding(check: Check, tally: _Tally, total: int) -> Finding:
     if tally.error:
         return undecided(check, tally.error, total)
-    status = status_of(check, tally.failures, total)
-    return Finding(CheckResult(check, status, tally.failures, total, tuple(tally.sample)), tally.row_ids)
+    failures = min(tally.failures, check.limit) if check.limit is not None else tally.failures
+    status = status_of(check, failures, total)
+    return Finding(CheckResult(check, status, failures, total, tuple(tally.sample)), tally.row_ids)
 
 
 def _add(tally: _Tally, failing: pl.Series | str, frame: pl.DataFrame, shown: Sequence[tuple[str, int]]) -> None:

@@ -25,10 +25,7 @@ def check_query(check: Check, rows: StagedRows) -> Finding:
     started = perf_counter()
     try:
         query = query_of(check, rows)
-        (counts,) = rows.query(
-            f"SELECT (SELECT count(*) FROM {rows.relation}) AS total, (SELECT count(*) FROM ({query})) AS failures"
-        )
-        total, failures = int(str(counts["total"])), int(str(counts["failures"]))
+        total, failures = _counts(check, rows.relation, query, rows)
         sample = rows.query(f"SELECT * FROM ({query}) LIMIT {SAMPLE}") if failures else []
     except FsbuildError as exc:
         return undecided(check, str(exc), elapsed_s=perf_counter() - started)
@@ -51,11 +48,8 @@ def check_table(check: Check, rows: StagedRows) -> Finding:
     asked = _ask(check, rows)
     query = asked.query()
     try:
-        (counts,) = rows.query(
-            f"SELECT (SELECT count(*) FROM {asked.looked_at}) AS total, (SELECT count(*) FROM ({query})) AS failures"
-        )
+        total, failing = _counts(check, asked.looked_at, query, rows)
         missing = _missing_values(asked) if check.name == "unique_values_eq" else []
-        total, failing = int(str(counts["total"])), int(str(counts["failures"]))
         sample = (
             rows.query(f"SELECT * {asked.without_id} FROM ({query}) ORDER BY ALL LIMIT {SAMPLE}") if failing else []
         )
@@ -67,6 +61,14 @@ def check_table(check: Check, rows: StagedRows) -> Finding:
     status = status_of(check, failures, total)
     elapsed_s = perf_counter() - started
     return Finding(CheckResult(check, status, failures, total, tuple(sample), elapsed_s, message), row_ids)
+
+
+def _counts(check: Check, looked_at: str, query: str, rows: StagedRows) -> tuple[int, int]:
+    """Count the rows that are looked at, and the failures among what a query selects, as the check counts them."""
+    limit = f" LIMIT {check.limit}" if check.limit is not None else ""
+    counted = f"SELECT {check.fail_calc or 'count(*)'} FROM (SELECT * FROM ({query}){limit})"
+    (counts,) = rows.query(f"SELECT (SELECT count(*) FROM {looked_at}) AS total, ({counted}) AS failures")
+    return int(str(counts["total"])), int(float(str(counts["failures"] or 0)))
 
 
 def violations(check: Check, rows: StagedRows) -> str:

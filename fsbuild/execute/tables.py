@@ -18,6 +18,7 @@ from fsbuild.appended import FILES, remember_files
 from fsbuild.errors import ConflictError, EvolutionError, Problem
 from fsbuild.execute.auto import find_affected
 from fsbuild.execute.bindings import Bindings, in_columns
+from fsbuild.execute.failures import Failures
 from fsbuild.execute.joins import kept_stages, write_recipe
 from fsbuild.execute.keys import refuse_bad_keys, refuse_keys_of_others
 from fsbuild.execute.microbatch import BatchLoad, find_batches
@@ -172,7 +173,7 @@ class Execution:
         columns = self.tools.warehouse.columns(f"SELECT * FROM {relation}")
         rows = self._staged_rows(relation, columns, key_of(unique_id, self.work))
         rows = replace(rows, past=lambda: published_past(self.bindings.relation(unique_id), self.tools.lake))
-        return self._check(unique_id, rows, checks_of(unique_id, self.work))
+        return self._check(unique_id, rows, checks_of(unique_id, self.work), is_published=True)
 
     def _check_present(self, step: Step, node: NodeResult) -> NodeResult:
         """Check the rows of a table that stays as it is, and remember new checks that they have passed."""
@@ -521,13 +522,16 @@ class Execution:
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
-    def _check(self, unique_id: str, rows: StagedRows, checks: Sequence[Check]) -> tuple[CheckResult, ...]:
+    def _check(
+        self, unique_id: str, rows: StagedRows, checks: Sequence[Check], *, is_published: bool = False
+    ) -> tuple[CheckResult, ...]:
         """Run checks of a node, but for those that refer to what is only built after it."""
         later = self.deferred.get(unique_id, frozenset())
         now = [check for check in checks if later.isdisjoint(check.references)]
         message = "refers to what is built from these rows; `fsbuild test` checks it"
         skipped = [CheckResult(check, "skipped", message=message) for check in checks if check not in now]
-        return (*self.tools.check(now, rows), *skipped)
+        failures = Failures(unique_id, self.work, self.tools)
+        return (*failures.told(self.tools.check(now, rows), rows, is_published=is_published), *skipped)
 
     def _staged_rows(
         self, relation: str, columns: Sequence[ColumnType], key: Sequence[str], *, whole: str | None = None

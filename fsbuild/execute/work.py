@@ -91,6 +91,11 @@ class Tools:
         TableStatistics,
     ]
     compare: Callable[[TableStatistics, TableStatistics], tuple[Drift, ...]]
+    # Gives the query for the rows that fail a check, where there is one.
+    failing_rows: Callable[[Check, StagedRows], str | None] = lambda _check, _rows: None
+    # Writes the query for the rows of a node that fail a check, of those that are published or of those that come, to
+    # a file for people; names the file, or nothing.
+    write_query: Callable[[str, Check, bool], str] = lambda _unique_id, _check, _is_published: ""
     # Runs the unit tests of a node, those that the command is about.
     try_out: Callable[[str], tuple[UnitTestResult, ...]] = lambda _unique_id: ()
 
@@ -116,6 +121,9 @@ class Work:
     now: dt.datetime = EPOCH
     window: Span | None = None
     is_checking: bool = True
+    # Whether the rows that fail checks are kept in tables of their own, and the schema of these.
+    store_failures: bool = False
+    audit_schema: str = ""
     fail_fast: bool = False
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # The table that has the statistics of others; None where none are taken.

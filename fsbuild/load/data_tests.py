@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fsbuild.check_settings import read_check_settings
+from fsbuild.check_settings import CHECK_KEYS, CHECK_KEYS_BESIDE, read_check_settings
 from fsbuild.errors import Place, Problem, suggest
 from fsbuild.load.documents import Section
 from fsbuild.values import Check
@@ -20,8 +20,9 @@ _KNOWN_PACKAGE = "dbt_utils."
 # What dbt lets a test say beside its arguments; the rest of its configuration is not supported.
 _BESIDE = frozenset(
     {"arguments", "config", "severity", "where", "error_if", "warn_if", "name", "description", "test_name"}
+    | {"store_failures", "limit", "fail_calc"}
 )
-TEST_CONFIG_KEYS = frozenset({"severity", "tags", "meta", "enabled", "where", "error_if", "warn_if"})
+TEST_CONFIG_KEYS = CHECK_KEYS | CHECK_KEYS_BESIDE
 
 
 @dataclass(frozen=True, slots=True)

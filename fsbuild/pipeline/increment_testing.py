@@ -176,7 +176,7 @@ class _Laboratory:
         agenda = Agenda(command, frozenset({unique_id}), (unique_id,))
         plan = plan_run(agenda, compiled, lake, RunOptions(), moment)
         work = replace(work_on(command, compiled, lake, moment), statistics=None)
-        (result,) = execute_plan(plan, work, tools_for(compiled.draft, warehouse, _ignore)).results
+        (result,) = execute_plan(plan, work, tools_for(compiled, warehouse, _ignore)).results
         if result.problems:
             raise FsbuildError(result.problems)
 

@@ -29,6 +29,7 @@ class LastRun:
     target: str
     full_refresh: bool = False
     fail_fast: bool = False
+    store_failures: bool = False
     variables: Mapping[str, object] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=dict)
     window: tuple[str, str] | None = None

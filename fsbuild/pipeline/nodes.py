@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fsbuild.check_history import CHECK_HISTORY
+from fsbuild.dbt_names import audit_schema, test_name
 from fsbuild.errors import Problem, UsageError, suggest
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.stored_statistics import TABLE as STATISTICS
-from fsbuild.values import STORED, GraphNode, Relation, quarantine_relation
+from fsbuild.values import STORED, GraphNode, Model, Relation, Seed, Source, quarantine_relation
 
 if TYPE_CHECKING:
     from fsbuild.store import Lake
@@ -62,14 +63,23 @@ def relation_of(draft: Draft, unique_id: str) -> Relation:
 
 
 def find_own_table(draft: Draft, name: str) -> Relation | None:
-    """Find a table that fsbuild writes and that is no node: `<node>__quarantine`, or one of its own about runs."""
+    """Find a table that fsbuild writes and that is no node.
+
+    That is `<node>__quarantine`, one about runs, or that of the rows that fail a check, by dbt's name for the check.
+    """
     if name in (STATISTICS, CHECK_HISTORY):
         return Relation(draft.project.target.schema, name)
     node = name.removesuffix("__quarantine")
     names = {shown_name(node) for node in draft.graph.nodes.values()}
-    if name in names or node == name or node not in names:
+    if name in names:
         return None
-    return quarantine_relation(relation_of(draft, find_table(draft, node, "quarantine")))
+    if node != name and node in names:
+        return quarantine_relation(relation_of(draft, find_table(draft, node, "quarantine")))
+    project = draft.project
+    nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
+    if any(test_name(check, one.name) == name for one in nodes for check in one.checks):
+        return Relation(audit_schema(project.target.schema), name)
+    return None
 
 
 def readable_place(draft: Draft, unique_id: str, lake: Lake) -> str:

@@ -80,7 +80,7 @@ def bind_inputs(retrieval: Retrieval, warehouse: Warehouse) -> None:
     """Make readable what a retrieval reads."""
     from fsbuild.execute import Execution
 
-    execution = Execution(retrieval.work, tools_for(retrieval.compiled.draft, warehouse, lambda _event: None))
+    execution = Execution(retrieval.work, tools_for(retrieval.compiled, warehouse, lambda _event: None))
     for name in retrieval.compiled.models[retrieval.name].rendered.depends_on:
         execution.bindings.bind(name)
 

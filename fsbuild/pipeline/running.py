@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from fsbuild.batches import Span
 from fsbuild.check_history import CHECK_HISTORY
+from fsbuild.dbt_names import audit_schema
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft
+from fsbuild.pipeline.failures import query_writer
 from fsbuild.pipeline.nodes import shown_name
 from fsbuild.pipeline.state import LakeState, feed_problems, open_lake
 from fsbuild.stored_statistics import TABLE
@@ -36,6 +38,7 @@ class RunOptions:
 
     full_refresh: bool = False
     fail_fast: bool = False
+    store_failures: bool = False
     window: Span | None = None
     as_of: dt.datetime | None = None
     inputs: Mapping[str, int] = field(default_factory=dict)
@@ -116,6 +119,7 @@ def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -
         now=moment.started_at,
         is_checking=is_checking(command, compiled.draft),
         files=lake.files,
+        audit_schema=audit_schema(project.target.schema),
         statistics=Relation(project.target.schema, TABLE),
         check_history=Relation(project.target.schema, CHECK_HISTORY),
     )
@@ -127,15 +131,25 @@ def is_checking(command: str, draft: Draft) -> bool:
 
 
 def tools_for(
-    draft: Draft, warehouse: Warehouse, on_event: Callable[[Event], None], try_out: TryOut = lambda _model_id: ()
+    compiled: Compiled, warehouse: Warehouse, on_event: Callable[[Event], None], try_out: TryOut = lambda _model_id: ()
 ) -> Tools:
     """Gather the stages that executing uses; `try_out` runs the unit tests of a model."""
-    from fsbuild.check import find_failing, run_checks
+    from fsbuild.check import failing_rows, find_failing, run_checks
     from fsbuild.execute import Tools
     from fsbuild.features import compare_tables, measure_table
 
-    lake = open_lake(draft.project)
-    return Tools(warehouse, lake, run_checks, find_failing, on_event, measure_table, compare_tables, try_out)
+    return Tools(
+        warehouse,
+        open_lake(compiled.draft.project),
+        run_checks,
+        find_failing,
+        on_event,
+        measure_table,
+        compare_tables,
+        failing_rows,
+        query_writer(compiled),
+        try_out,
+    )
 
 
 @contextmanager

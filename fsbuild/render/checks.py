@@ -17,7 +17,7 @@ from typing import Any
 
 import jinja2
 
-from fsbuild.check_settings import read_check_settings
+from fsbuild.check_settings import CHECK_KEYS, read_check_settings
 from fsbuild.errors import Place, Problem, suggest
 from fsbuild.render.context import ModelContext, Names, template_names
 from fsbuild.render.mistakes import syntax_problem, template_problem
@@ -116,6 +116,6 @@ class CheckTexts:
         settings, mistakes, unknown = read_check_settings(told)
         self._problems.extend(Problem(f"{check.name}: {mistake}", check.place) for mistake in mistakes)
         for key in unknown:
-            hint = suggest(key, ("severity", "error_if", "warn_if", "where", "enabled"))
+            hint = suggest(key, (*CHECK_KEYS, "enabled"))
             self._problems.append(Problem(f"fsbuild does not support the test config '{key}'", check.place, hint=hint))
         return replace(check, **{key: value for key, value in settings.items() if key not in check.said})

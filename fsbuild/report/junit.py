@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from fsbuild.report.problems import problem_text
-from fsbuild.report.run_text import verdict_text
+from fsbuild.report.run_text import verdict_text, whereabouts
 from fsbuild.report.table import format_table, visible
 from fsbuild.values import CheckResult, NodeResult, RunResult
 
@@ -68,6 +68,6 @@ def _tell(case: ET.Element, found: CheckResult) -> None:
     sample = format_table(columns, [[row.get(name) for name in columns] for row in found.sample]) if columns else ""
     kind = {"fail": "failure", "error": "error"}.get(found.status, "system-out")
     told = ET.SubElement(case, kind)
-    told.text = "\n".join(filter(None, (verdict_text(found), sample)))
+    told.text = "\n".join(filter(None, (verdict_text(found), sample, whereabouts(found))))
     if kind != "system-out":
         told.set("message", verdict_text(found))

@@ -150,6 +150,8 @@ class RunText:
             note = f"and {left_out:,} more" if left_out > 0 else None
             table = format_table(columns, [[row.get(c) for c in columns] for row in result.sample], limit_note=note)
             lines.append(indent(table, " " * (_WORD_WIDTH + 2)))
+        if (where := whereabouts(result)) is not None:
+            lines.append(" " * (_WORD_WIDTH + 2) + self._paint(where, "dim"))
         return "\n".join(lines)
 
     def _failed_unit_test(self, result: UnitTestResult) -> str:
@@ -242,6 +244,13 @@ def verdict_text(result: CheckResult) -> str:
     found = f"{told} failed" if result.failures <= result.rows else _count(result.failures, "failure")
     more = f"; {result.message}" if result.message else ""
     return visible(f"{subject}: {found}{more} ({check.place})")
+
+
+def whereabouts(result: CheckResult) -> str | None:
+    """Say where all rows are that fail a check, or None."""
+    if result.stored_in is not None:
+        return visible(f"all of them: fsbuild show {result.stored_in.identifier}")
+    return visible(f"all of them: {result.query_file}") if result.query_file else None
 
 
 def _headline(result: NodeResult) -> str:
