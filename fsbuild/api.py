@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from fsbuild.artifacts import Invocation, SourceAge, run_results, sources_result, write_artifact
 from fsbuild.batches import Span
 from fsbuild.batches import parse_moment as parse_event_time
 from fsbuild.errors import FsbuildError, Problem, UsageError, suggest
@@ -37,7 +39,6 @@ from fsbuild.pipeline import (
     LakeState,
     LastRun,
     RunOptions,
-    SourceAge,
     bound_versions,
     compare_statistics,
     compile_draft,
@@ -207,6 +208,8 @@ class Project:
                 result = replay(recalled, self._moment.run_id, on_event)
                 called = LastRun("run", result.run_id, recalled.target, variables=self._overrides.variables or {})
                 remember_run(called, result, question.file.parent)
+                told = run_results(result, self._invocation("run"), "", {})
+                write_artifact(told, question.file.parent / "run_results.json")
                 return result
         return self._execute("run", _choosing(select, exclude), options, on_event, question)
 
@@ -284,8 +287,12 @@ class Project:
         """How old the sources are that have a `freshness`, and what their limits say of it."""
         draft = self._draft("source")
         chosen = _choose(draft, select, exclude)
+        began = time.perf_counter()
         with self._warehouse(draft) as warehouse:
-            return source_ages(draft, chosen, warehouse, self._moment.started_at)
+            ages = source_ages(draft, chosen, warehouse, self._moment.started_at)
+        found = sources_result(ages, self._invocation("source"), time.perf_counter() - began)
+        write_artifact(found, draft.project.root / draft.project.target_path / "sources.json")
+        return ages
 
     def retry(self, *, on_event: Callable[[Event], None] = _ignore) -> RunResult:
         """Repeat the last run, build, seed or test, as it was called, for what failed in it or was skipped.
@@ -447,7 +454,13 @@ class Project:
             as_of=str(options.as_of) if options.as_of else None,
             inputs=options.inputs,
         )
-        remember_run(called, result, draft.project.root / draft.project.target_path)
+        folder = draft.project.root / draft.project.target_path
+        remember_run(called, result, folder)
+        told = run_results(result, self._invocation(command), draft.project.name, draft.models)
+        write_artifact(told, folder / "run_results.json")
+
+    def _invocation(self, command: str) -> Invocation:
+        return Invocation(command, self._moment.run_id, self._moment.started_at)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

@@ -80,6 +80,10 @@ STAGING = "fsbuild_staging"
 CONSTRAINTS = "fsbuild.constraints"
 
 
+# What stands in a query of a source for the source itself.
+THIS = "{{ this }}"
+
+
 # What stands in the SQL of a model on demand for the row that it is computed from.
 REQUEST = '"fsbuild_join"."request"'
 
@@ -529,13 +533,17 @@ class Seed:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How old the newest row of a source may be, by the column (or SQL) `field`; among the rows that meet `filter`."""
+    """How old the newest row of a source may be, by the column (or SQL) `field`; among the rows that meet `filter`.
+
+    `query` gives that moment in the place of a column, and has `THIS` where it reads the source.
+    """
 
     warn_after: dt.timedelta | None
     error_after: dt.timedelta | None
     field: str | None
     filter: str | None
     place: Place
+    query: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,3 +133,33 @@ def test_mistakes_are_told_at_their_line(make_project: Make, old: str, new: str,
 
     assert any(said in problem.message for problem in caught.value.problems)
     assert {str(problem.place) for problem in caught.value.problems} == {"models/sources.yml:3"}
+
+
+def test_a_query_may_say_when_rows_came(make_project: Make) -> None:
+    query = "loaded_at_query: 'select max(seen) from {{ this }} where id = 1'"
+    root = project(make_project, 2 * HOUR, SOURCES.replace("loaded_at_field: seen", query))
+
+    (found,) = Project(root).source_freshness(select=["source:raw.events"])
+
+    assert (found.status, found.told_by) == ("warn", "its query")
+    assert found.age_s == pytest.approx(3 * 3600, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            "loaded_at_field: seen, loaded_at_query: 'select 1'",
+            "loaded_at_field and loaded_at_query both say when rows came",
+        ),
+        (
+            "loaded_at_query: \"select max(seen) from {{ ref('m') }}\"",
+            "a loaded_at_query has no other template than {{ this }}",
+        ),
+    ],
+)
+def test_mistakes_in_a_query_are_told(make_project: Make, keys: str, said: str) -> None:
+    with pytest.raises(FsbuildError) as caught:
+        Project(project(make_project, HOUR, SOURCES.replace("loaded_at_field: seen", keys))).source_freshness()
+
+    assert [problem.message for problem in caught.value.problems] == [said]

@@ -189,6 +189,7 @@ def _evaluated(section: Section, evaluate: Callable[[str, Place], Any]) -> Any: 
         return {key: _evaluated(section[key], evaluate) for key in section.data}
     if isinstance(section.data, list):
         return [_evaluated(section[index], evaluate) for index in range(len(section.data))]
-    if isinstance(section.data, str) and "{{" in section.data:
+    # What is asked of a source knows `this`, which nothing does before it is asked.
+    if isinstance(section.data, str) and "{{" in section.data and section.path[-1] != "loaded_at_query":
         return evaluate(section.data, section.place)
     return section.data

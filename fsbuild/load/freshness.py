@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from fsbuild.errors import Problem
 from fsbuild.load.documents import Section
-from fsbuild.values import Freshness
+from fsbuild.values import THIS, Freshness
 
 _KEYS = frozenset({"warn_after", "error_after", "filter"})
 _PERIODS = {"minute": dt.timedelta(minutes=1), "hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1)}
@@ -26,7 +27,10 @@ def read_freshness(source: Section, table: Section, problems: list[Problem]) -> 
         problems.append(Problem("'freshness' is not a mapping", section.place, hint=_hint()))
         return None
     section.check_keys(_KEYS, problems)
-    field = _nearest("loaded_at_field", source, table)
+    field, query = _nearest("loaded_at_field", source, table), _nearest("loaded_at_query", source, table)
+    if query is not None and query.data and field is not None and field.data:
+        message = "loaded_at_field and loaded_at_query both say when rows came"
+        problems.append(Problem(message, query.place, hint="leave one of them out"))
     limits = {key: _limit(section, key, problems) for key in ("warn_after", "error_after")}
     if not any(limits.values()):
         return None
@@ -37,6 +41,7 @@ def read_freshness(source: Section, table: Section, problems: list[Problem]) -> 
         str(field.data) if field is not None and field.data else None,
         str(written) if written else None,
         section.place,
+        _query(query, problems) if query is not None and query.data else None,
     )
 
 
@@ -48,6 +53,15 @@ def _nearest(key: str, source: Section, table: Section) -> Section | None:
             if key in section:
                 return section[key]
     return None
+
+
+def _query(section: Section, problems: list[Problem]) -> str:
+    """Read a query, with `THIS` where it reads the source."""
+    query = re.sub(r"\{\{\s*this\s*\}\}", lambda _: THIS, str(section.data))
+    if "{{" in query.replace(THIS, "") or "{%" in query:
+        hint = "select max(seen_at) from {{ this }}"
+        problems.append(Problem("a loaded_at_query has no other template than {{ this }}", section.place, hint=hint))
+    return query
 
 
 def _limit(section: Section, key: str, problems: list[Problem]) -> dt.timedelta | None:

@@ -15,13 +15,12 @@ from fsbuild.values import Relation, Source
 
 SOURCE_KEYS = frozenset(
     {"name", "description", "schema", "database", "meta", "config", "tags", "tables", "loader", "quoting", "overrides"}
-    | {"freshness", "loaded_at_field"}
+    | {"freshness", "loaded_at_field", "loaded_at_query"}
 )
 TABLE_KEYS = frozenset(
     {"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"}
-    | {"identifier", "external", "quoting", "loaded_at_field", "loader", "freshness"}
+    | {"identifier", "external", "quoting", "loaded_at_field", "loaded_at_query", "loader", "freshness"}
 )
-_NOT_YET = frozenset({"loaded_at_query"})
 _DELTA_KEYS = ("delta_table_path", "as_of_version")
 
 
@@ -29,8 +28,8 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
     """Read the tables of sources, each given with its source."""
     seen: dict[str, Place] = {}
     for source, table in sources:
-        source.check_keys(SOURCE_KEYS, reading.problems, unsupported=_NOT_YET)
-        table.check_keys(TABLE_KEYS, reading.problems, unsupported=_NOT_YET)
+        source.check_keys(SOURCE_KEYS, reading.problems)
+        table.check_keys(TABLE_KEYS, reading.problems)
         source_name, name = source.get("name"), table.get("name")
         if not isinstance(source_name, str) or not isinstance(name, str):
             reading.problems.append(Problem("a source or one of its tables has no name", table.place))

@@ -30,7 +30,7 @@ from fsbuild.pipeline.drafting import (
     unit_tests_of,
     write_compiled,
 )
-from fsbuild.pipeline.freshness import SourceAge, source_ages
+from fsbuild.pipeline.freshness import source_ages
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
@@ -64,7 +64,6 @@ __all__ = [
     "LakeState",
     "LastRun",
     "RunOptions",
-    "SourceAge",
     "bound_versions",
     "compare_statistics",
     "compile_draft",

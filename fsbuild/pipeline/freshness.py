@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING
 
+from fsbuild.artifacts.sources import FreshnessStatus, SourceAge
 from fsbuild.errors import FsbuildError, Problem
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.state import open_lake
-from fsbuild.values import Freshness, Source, quote
+from fsbuild.values import THIS, Freshness, Source, quote
 
 if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
-
-FreshnessStatus = Literal["pass", "warn", "error", "runtime error"]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceAge:
-    """How old the newest row of a source is, in seconds, and what that means; `message` says why it cannot be told."""
-
-    name: str
-    status: FreshnessStatus
-    loaded_at: dt.datetime | None = None
-    age_s: float | None = None
-    told_by: str = ""
-    message: str = ""
 
 
 def source_ages(draft: Draft, chosen: Sequence[str], warehouse: Warehouse, now: dt.datetime) -> tuple[SourceAge, ...]:
@@ -41,26 +29,34 @@ def source_ages(draft: Draft, chosen: Sequence[str], warehouse: Warehouse, now: 
 
 
 def _age(draft: Draft, source: Source, freshness: Freshness, warehouse: Warehouse, now: dt.datetime) -> SourceAge:
-    name = f"{source.source_name}.{source.name}"
+    started = perf_counter()
+    found = SourceAge(f"{source.source_name}.{source.name}", source.unique_id, "runtime error", freshness)
     try:
         loaded_at, told_by = _loaded_at(draft, source, freshness, warehouse)
     except FsbuildError as exc:
-        return SourceAge(name, "runtime error", message=exc.problems[0].message.splitlines()[0])
+        return replace(found, message=exc.problems[0].message.splitlines()[0])
     if loaded_at is None:
-        return SourceAge(name, "error", None, None, told_by, "it has no rows")
+        return replace(found, status="error", told_by=told_by, message="it has no rows")
     age = now - loaded_at
     status: FreshnessStatus = "pass"
     if freshness.error_after is not None and age > freshness.error_after:
         status = "error"
     elif freshness.warn_after is not None and age > freshness.warn_after:
         status = "warn"
-    return SourceAge(name, status, loaded_at, age.total_seconds(), told_by)
+    elapsed_s = perf_counter() - started
+    return replace(
+        found, status=status, loaded_at=loaded_at, age_s=age.total_seconds(), told_by=told_by, elapsed_s=elapsed_s
+    )
 
 
 def _loaded_at(
     draft: Draft, source: Source, freshness: Freshness, warehouse: Warehouse
 ) -> tuple[dt.datetime | None, str]:
     """When the newest row came, and what says so; a time without a zone is one of UTC."""
+    if freshness.query is not None:
+        warehouse.bind_source(source, source.version)
+        asked = freshness.query.replace(THIS, str(source.relation)).strip().rstrip(";")
+        return _newest(f"SELECT epoch_us(CAST(({asked}) AS TIMESTAMPTZ)) AS newest", warehouse), "its query"
     if freshness.field is not None or freshness.filter is not None:
         return _by_column(source, freshness, warehouse), str(freshness.field)
     if source.kind == "delta":
@@ -86,8 +82,13 @@ def _by_column(source: Source, freshness: Freshness, warehouse: Warehouse) -> dt
     warehouse.bind_source(source, source.version)
     given = f" WHERE ({freshness.filter})" if freshness.filter else ""
     field = freshness.field if "(" in freshness.field or "::" in freshness.field else quote(freshness.field)
-    (row,) = warehouse.rows(
-        f"SELECT epoch_us(CAST(max({field}) AS TIMESTAMPTZ)) AS newest FROM (SELECT * FROM {source.relation}{given})"
+    return _newest(
+        f"SELECT epoch_us(CAST(max({field}) AS TIMESTAMPTZ)) AS newest FROM (SELECT * FROM {source.relation}{given})",
+        warehouse,
     )
+
+
+def _newest(sql: str, warehouse: Warehouse) -> dt.datetime | None:
+    (row,) = warehouse.rows(sql)
     newest = row["newest"]
     return None if newest is None else dt.datetime.fromtimestamp(int(str(newest)) / 1_000_000, dt.UTC)

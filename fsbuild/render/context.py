@@ -25,9 +25,7 @@ from fsbuild.errors import suggest
 from fsbuild.render.nodes import ProjectGraph
 from fsbuild.render.relations import DATABASE, TemplateRelation
 from fsbuild.values import FeatureView, Join, Pin, Relation, Target
-
-# The version of dbt whose names and meanings templates find here.
-DBT_VERSION = "1.10.0"
+from fsbuild.version import DBT_VERSION
 
 log = logging.getLogger("fsbuild.jinja")
 

@@ -1,0 +1,13 @@
+"""What a command did in, the files out that dbt's neighbours read below the target folder.
+
+Shapes are those of dbt's published JSON schemas. Nothing here fails a command: a folder that cannot be written to is
+told, and the command is as good as it was.
+"""
+
+from __future__ import annotations
+
+from fsbuild.artifacts.run_results import run_results
+from fsbuild.artifacts.sources import SourceAge, sources_result
+from fsbuild.artifacts.writing import Invocation, write_artifact
+
+__all__ = ["Invocation", "SourceAge", "run_results", "sources_result", "write_artifact"]
