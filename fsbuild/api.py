@@ -322,7 +322,8 @@ class Project:
                 if name not in graph.nodes:
                     log.warning("'%s' is not retried: the project has it no more", name)
             if last.command == "build":
-                undone |= {test.unique_id for test in unit_tests_of(draft) if test.model_id in undone}
+                tried = set(last.unit_tests)
+                undone |= {t.unique_id for t in unit_tests_of(draft) if t.model_id in undone and t.unique_id in tried}
             return tuple(name for name in graph.order if name in undone)
 
         if last.command == "test":
@@ -382,8 +383,12 @@ class Project:
         plan = plan_run(agenda, compiled, lake, options, self._moment)
         work = work_on(command, compiled, lake, self._moment)
         work = replace(work, fail_fast=options.fail_fast, store_failures=options.store_failures, window=options.window)
-        tests = [test for test in unit_tests_of(draft) if command == "build" and test.model_id in agenda.wanted]
-        trials = prepare_trials(compiled, [test for test in tests if test.unique_id in chosen], self._moment)
+        tests = [
+            test
+            for test in unit_tests_of(draft)
+            if command == "build" and test.model_id in agenda.wanted and test.unique_id in chosen
+        ]
+        trials = prepare_trials(compiled, tests, self._moment)
         with (
             self._warehouse(draft) as warehouse,
             warming_up(plan, work),
@@ -392,7 +397,7 @@ class Project:
             result = execute_plan(plan, work, tools_for(compiled, warehouse, on_event, try_out))
             if question is not None and result.is_success:
                 self._keep_answer(question, agenda, compiled, warehouse)
-        self._remember(command, options, result, draft)
+        self._remember(command, options, result, draft, [test.unique_id for test in tests])
         return result
 
     def _keep_answer(self, question: Question, agenda: Agenda, compiled: Compiled, warehouse: Warehouse) -> None:
@@ -440,7 +445,9 @@ class Project:
         self._remember("test", options, result, draft)
         return result
 
-    def _remember(self, command: Command, options: RunOptions, result: RunResult, draft: Draft) -> None:
+    def _remember(
+        self, command: Command, options: RunOptions, result: RunResult, draft: Draft, unit_tests: Sequence[str] = ()
+    ) -> None:
         """Keep in mind how a command ended, for `retry`."""
         called = LastRun(
             command,
@@ -453,6 +460,7 @@ class Project:
             window=(str(options.window.start), str(options.window.end)) if options.window else None,
             as_of=str(options.as_of) if options.as_of else None,
             inputs=options.inputs,
+            unit_tests=unit_tests,
         )
         folder = draft.project.root / draft.project.target_path
         remember_run(called, result, folder)
@@ -465,9 +473,10 @@ class Project:
     # --- looking -----------------------------------------------------------------------------------------------------
 
     def nodes(self, *, select: Selectors = (), exclude: Selectors = ()) -> tuple[GraphNode, ...]:
-        """List nodes in the order of the graph."""
+        """List nodes in the order of the graph, unit tests after their models."""
         draft = self._draft("list")
-        return tuple(draft.graph.nodes[name] for name in _choose(draft, select, exclude))
+        nodes = tests_graph(draft).nodes
+        return tuple(nodes[name] for name in _choose_tests(draft, select, exclude))
 
     def compile(self, *, select: Selectors = (), exclude: Selectors = ()) -> dict[str, str]:
         """Check the whole project's SQL, write it below the target folder, and return it by model name."""

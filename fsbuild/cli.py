@@ -523,7 +523,7 @@ def compile_command(common: Common, selection: Selection) -> int:
 @selection_options
 @click.option(
     "--resource-type",
-    type=click.Choice(["model", "snapshot", "seed", "source"]),
+    type=click.Choice(["model", "snapshot", "seed", "source", "unit_test"]),
     multiple=True,
     help="Only nodes of this type.",
 )

@@ -573,6 +573,26 @@ def test_retry_after_a_failed_unit_test_builds_the_rest(make_project: MakeProjec
     assert [len(node.unit_tests) for node in result.results if node.name == "big_orders"] == [1]
 
 
+def test_retry_leaves_out_the_unit_tests_that_the_build_left_out(make_project: MakeProject) -> None:
+    never = "models: [{name: big_orders, columns: [{name: id, data_tests: [less_than: {max_value: 0}]}]}]"
+    root = make_project(CHAIN | {"models/never.yml": never})
+    assert not Project(root).build(exclude="test_type:unit").is_success
+
+    again = Project(root).retry()
+
+    assert [node.name for node in again.results] == ["big_orders", "counts"]
+    assert not any(node.unit_tests for node in again.results)
+
+
+def test_unit_tests_are_listed_after_their_models(make_project: MakeProject) -> None:
+    root = make_project(CHAIN)
+
+    listed = [(node.resource_type, node.name) for node in Project(root).nodes(select="big_orders")]
+    assert listed == [("model", "big_orders"), ("unit_test", "over_the_limit_is_big")]
+    told = fsbuild_(root, "ls", "--resource-type", "unit_test", "--output", "json")
+    assert json.loads(told.stdout)["unique_id"] == "unit_test.shop.big_orders.over_the_limit_is_big"
+
+
 def test_an_ephemeral_model_is_tested_in_a_build(make_project: MakeProject) -> None:
     files = {
         "models/one.sql": "{{ config(materialized='ephemeral') }} select 1 as one",

@@ -6,7 +6,7 @@ The state of tables is in their logs. What failed has left nothing there, so tha
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ _UNDONE = frozenset({"error", "fail", "skipped"})
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """A command as it was called, and the status of every node that it was about."""
+    """A command as it was called, and the status of every node that it was about; `unit_tests` are those it tried."""
 
     command: Command
     run_id: str
@@ -35,6 +35,7 @@ class LastRun:
     window: tuple[str, str] | None = None
     as_of: str | None = None
     inputs: Mapping[str, int] = field(default_factory=dict)
+    unit_tests: Sequence[str] = ()
 
     @property
     def undone(self) -> tuple[str, ...]:
