@@ -95,12 +95,15 @@ if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
     from fsbuild.execute import Execution
     from fsbuild.handles import ModelHandle
+    from fsbuild.pipeline.documenting import Coverage
     from fsbuild.pipeline.last_run import Command
     from fsbuild.select import Selected
     from fsbuild.stored_statistics import Measured
 
 log = logging.getLogger("fsbuild")
 _INLINE = "inline query"
+# A page of more bytes than this takes a browser too long to open.
+_LARGEST_PAGE = 20_000_000
 
 Selectors = str | Sequence[str]
 
@@ -111,6 +114,17 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Documentation:
+    """Documentation as it was written: the first page, and how many files of what size; `changed` were written anew."""
+
+    page: Path
+    nodes: int
+    files: int
+    changed: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,6 +483,61 @@ class Project:
 
     def _invocation(self, command: str) -> Invocation:
         return Invocation(command, self._moment.run_id, self._moment.started_at)
+
+    # --- documentation ------------------------------------------------------------------------------------------------
+
+    def generate_docs(self, *, single_file: bool = False) -> Documentation:
+        """Write the documentation of the project below its target folder, as pages that open from the file system.
+
+        With `single_file` it is one page, to be sent around.
+
+        Raises:
+            UsageError: the one page would be too large for a browser.
+        """
+        from fsbuild.pipeline.documenting import site_content
+        from fsbuild.site import assets, single_page, site_files, write_site
+
+        draft = self._draft("docs")
+        compiled = compile_draft(draft)
+        folder = draft.project.root / draft.project.target_path / "docs"
+        lake = read_lake(draft)
+        with self._warehouse(draft) as warehouse:
+            content = site_content(compiled, lake, warehouse, self._moment)
+        shared = assets()
+        if not single_file:
+            written = write_site(folder, [*shared.items(), *site_files(content)])
+            return Documentation(
+                folder / "index.html", len(content.nodes), written.files, written.changed, written.size
+            )
+        page, style, code = (shared[name].decode() for name in ("index.html", "site.css", "site.js"))
+        text = single_page(content, page, style, code).encode()
+        if len(text) > _LARGEST_PAGE:
+            message = f"one page of this project would have {len(text) / 1e6:.0f} MB"
+            raise UsageError(Problem(message, hint="leave out --single-file, and send the folder in an archive"))
+        file = folder.parent / f"{draft.project.name}-docs.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text)
+        return Documentation(file, len(content.nodes), 1, 1, len(text))
+
+    def docs_folder(self) -> Path:
+        """The folder that the documentation was written to.
+
+        Raises:
+            UsageError: it has not been.
+        """
+        project = self._draft_files()
+        folder: Path = project.root / project.target_path / "docs"
+        if not (folder / "index.html").is_file():
+            shown = folder.relative_to(project.root).as_posix()
+            raise UsageError(Problem(f"there is no documentation in {shown}/ yet", hint="fsbuild docs generate"))
+        return folder
+
+    def docs_coverage(self, *, select: Selectors = (), exclude: Selectors = ()) -> Coverage:
+        """Tell which nodes and columns nobody has described."""
+        from fsbuild.pipeline.documenting import coverage_of
+
+        draft = self._draft("docs")
+        return coverage_of(compile_draft(draft), _choose(draft, select, exclude))
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

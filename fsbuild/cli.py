@@ -849,6 +849,90 @@ def infer(common: Common, model: str) -> int:
 
 
 @cli.group(context_settings=_CONTEXT)
+def docs() -> None:
+    """Make the documentation of the project, look at it, and find what nobody has described."""
+
+
+@docs.command("generate")
+@click.option("--single-file", is_flag=True, help="Write one page that has everything in it, to be sent around.")
+@common_options
+def docs_generate(common: Common, *, single_file: bool) -> int:
+    """Write the documentation as pages that open from the file system: target/docs/index.html.
+
+    They show lineage column by column, checks and how they ended, versions, runs and statistics, as the project, its
+    lake and the last runs tell. No server and no network is needed to read them. What has not changed is not written.
+
+    \b
+    Examples:
+      fsbuild docs generate
+      fsbuild docs generate --single-file
+    """
+    import time
+
+    began = time.perf_counter()
+    made = common.project().generate_docs(single_file=single_file)
+    size = f"{made.size / 1e6:.1f} MB" if made.size >= 1e5 else f"{made.size / 1e3:.0f} kB"  # noqa: PLR2004 - 0.1 MB
+    files = f"{made.changed:,} of {made.files:,} files written, {size}" if made.files > 1 else size
+    _say(f"Documented {made.nodes:,} nodes in {time.perf_counter() - began:.2f}s: {files}")
+    click.echo(made.page)
+    return 0
+
+
+@docs.command("serve")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 for any free port.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 to let other machines look.")
+@common_options
+def docs_serve(common: Common, port: int, host: str) -> int:
+    """Serve the documentation that was generated until Ctrl-C.
+
+    \b
+    Example:
+      fsbuild docs generate && fsbuild docs serve --port 8000
+    """
+    from fsbuild.errors import Problem, UsageError
+    from fsbuild.site import serve
+
+    folder = common.project().docs_folder()
+    try:
+        server = serve(folder, host, port)
+    except OSError as exc:
+        hint = "choose another with --port, or 0 for any"
+        raise UsageError(Problem(f"cannot serve at {host}:{port}: {exc.strerror}", hint=hint)) from exc
+    with server:
+        _say(f"The documentation is at http://{host}:{server.server_port}/ until Ctrl-C")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            _say("")
+    return 0
+
+
+@docs.command("coverage")
+@selection_options
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Exit with 1 where a smaller share is described.")
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", help="How to print what is missing.")
+@common_options
+def docs_coverage(common: Common, selection: Selection, threshold: float | None, output: str) -> int:
+    """List the nodes and columns that nobody has described; a description that a column inherits is one.
+
+    \b
+    Examples:
+      fsbuild docs coverage --select tag:feature
+      fsbuild docs coverage --threshold 0.8
+    """
+    found = common.project().docs_coverage(**selection)
+    for one in found.missing:
+        name = f"{one.node}.{one.column}" if one.column is not None else one.node
+        told = {"node": one.node, "column": one.column, "file": one.file}
+        click.echo(json.dumps(told) if output == "json" else f"{name}  {one.file}")
+    _say(
+        f"{found.share:.0%} is described: {found.described_nodes:,} of {found.nodes:,} nodes, "
+        f"{found.described_columns:,} of {found.columns:,} columns"
+    )
+    return 1 if threshold is not None and found.share < threshold else 0
+
+
+@cli.group(context_settings=_CONTEXT)
 def source() -> None:
     """Look at sources."""
 

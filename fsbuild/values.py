@@ -135,13 +135,14 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as its YAML describes it."""
+    """A column as its YAML describes it; values of one that `is_pii` are shown nowhere."""
 
     name: str
     place: Place
     data_type: str | None = None
     description: str = ""
     unit: str = ""
+    is_pii: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +257,23 @@ class FeatureView:
     place: Place
     description: str = ""
     owner: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What people or programs use that stands on nodes: a dashboard, a notebook, a model in service."""
+
+    unique_id: str
+    name: str
+    type: str
+    place: Place
+    owner: str
+    depends_on: tuple[str, ...]
+    label: str = ""
+    description: str = ""
+    url: str = ""
+    maturity: str = ""
     tags: tuple[str, ...] = ()
 
 
@@ -607,6 +625,9 @@ class Project:
     tests: tuple[SourceFile, ...] = ()
     entities: tuple[Entity, ...] = ()
     feature_views: tuple[FeatureView, ...] = ()
+    exposures: tuple[Exposure, ...] = ()
+    # The docs block that is the first page of the documentation.
+    overview: str = ""
     checks_gate_run: bool = True
     # The folders below the root that its nodes were read from.
     folders: tuple[str, ...] = ()
@@ -914,7 +935,8 @@ class Commit:
     """What travels in a Delta commit beside the rows, and what it is fenced by.
 
     `expected_version` is the version that was read before computing (None: the table must not exist yet);
-    `event_times` are the first and the last event time of the rows; `extra` is what a strategy has to remember.
+    `event_times` are the first and the last event time of the rows; `extra` is what a strategy has to remember, and
+    `started_at` when work on the node began.
     """
 
     app_id: str
@@ -928,6 +950,7 @@ class Commit:
     partition_by: tuple[str, ...] = ()
     event_times: tuple[str, str] | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    started_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -1100,6 +1123,7 @@ class NodeResult:
     problems: tuple[Problem, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     unit_tests: tuple[UnitTestResult, ...] = ()
+    started_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

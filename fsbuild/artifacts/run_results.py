@@ -6,10 +6,11 @@ counts them.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from fsbuild.artifacts.writing import Invocation
+from fsbuild.artifacts.writing import Invocation, iso
 from fsbuild.dbt_names import test_name
 from fsbuild.values import CheckResult, NodeResult, RenderedModel, RunResult, UnitTestResult
 
@@ -47,10 +48,19 @@ def _node_entry(node: NodeResult, model: RenderedModel | None) -> Entry:
         node.elapsed_s,
         message="; ".join(problem.message for problem in node.problems) or node.message or None,
         adapter_response={"_message": node.status, **rows},
+        timing=_timing(node),
         compiled=True if model is not None else None,
         compiled_code=model.sql.text if model is not None else None,
         relation_name=str(model.relation) if model is not None else None,
     )
+
+
+def _timing(node: NodeResult) -> list[dict[str, str]]:
+    """When work on a node began and ended; nothing of one that was skipped."""
+    if node.started_at is None:
+        return []
+    ended_at = node.started_at + dt.timedelta(seconds=node.elapsed_s)
+    return [{"name": "execute", "started_at": iso(node.started_at), "completed_at": iso(ended_at)}]
 
 
 def _check_entry(found: CheckResult, node: NodeResult, project: str) -> Entry:

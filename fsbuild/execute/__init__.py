@@ -6,6 +6,7 @@ that the run found when it began. How a node ends is a result; only a mistake of
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import signal
 import threading
@@ -105,7 +106,7 @@ def _run(
 
     def guarded(name: str) -> NodeResult:
         node = describe(name, work)
-        started = time.perf_counter()
+        started, started_at = time.perf_counter(), dt.datetime.now(dt.UTC)
         tools.emit(NodeStarted(name, node.name, node.kind))
         tried: tuple[UnitTestResult, ...] = ()
         try:
@@ -113,7 +114,8 @@ def _run(
             result = run(name, tried)
         except Exception as exc:  # noqa: BLE001 - whatever happens to one node, the others go on
             result = _failed(node, exc, path_of(name, work))
-        return replace(result, unit_tests=tried, elapsed_s=time.perf_counter() - started)
+        elapsed_s = time.perf_counter() - started
+        return replace(result, unit_tests=tried, elapsed_s=elapsed_s, started_at=started_at)
 
     stop = threading.Event()
     results: list[NodeResult] = []

@@ -6,6 +6,7 @@ that were checked.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -93,6 +94,8 @@ class Execution:
     steps: Mapping[str, Step] = field(default_factory=dict)
     # The nodes that a node's checks refer to and that can only be built after it.
     deferred: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    # When work on each node began.
+    began: dict[str, dt.datetime] = field(default_factory=dict)
     bindings: Bindings = field(init=False)
     measuring: Measuring = field(init=False)
 
@@ -110,6 +113,7 @@ class Execution:
         Raises:
             ConflictError: another writer made of its table what this run would not have made of it.
         """
+        self.began[unique_id] = dt.datetime.now(dt.UTC)
         try:
             return self._try_step(unique_id, _RETRIES)
         finally:
@@ -518,7 +522,14 @@ class Execution:
         if state is not None and QUARANTINE_VERSION in state.extra:
             extra = {QUARANTINE_VERSION: state.extra[QUARANTINE_VERSION], **extra}
         version = state.version if state is not None else None
-        return replace(commit, expected_version=version, rows=rows, event_times=event_times, extra=extra)
+        return replace(
+            commit,
+            expected_version=version,
+            rows=rows,
+            event_times=event_times,
+            extra=extra,
+            started_at=self.began.get(unique_id),
+        )
 
     # --- rows --------------------------------------------------------------------------------------------------------
 

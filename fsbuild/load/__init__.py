@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fsbuild.errors import FsbuildError, ProjectError, in_order
+from fsbuild.load.docs_blocks import OVERVIEW
 from fsbuild.load.documents import Section
 from fsbuild.load.nodes import read_nodes
 from fsbuild.load.reading import Reading
@@ -58,6 +59,8 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         tests=nodes.tests,
         entities=nodes.entities,
         feature_views=nodes.feature_views,
+        exposures=nodes.exposures,
+        overview=reading.docs.get(OVERVIEW, ""),
         checks_gate_run=_checks_gate_run(section),
         folders=tuple(
             dict.fromkeys(

@@ -12,6 +12,7 @@ from typing import Any
 from fsbuild.config import config_schema, feature_schema
 from fsbuild.load.constraints import CONSTRAINT_KEYS, CONSTRAINT_TYPES
 from fsbuild.load.data_tests import TEST_CONFIG_KEYS
+from fsbuild.load.exposures import EXPOSURE_KEYS, EXPOSURE_TYPES
 from fsbuild.load.features import ENTITY_KEYS, KEY_KEYS, VIEW_KEYS
 from fsbuild.load.nodes import FILE_KEYS, MODEL_KEYS, NODE_KEYS
 from fsbuild.load.reading import COLUMN_KEYS
@@ -41,6 +42,7 @@ def property_file_schema() -> Schema:
         "data_type": {"type": ["string", "null"]},
         "quote": {"type": "boolean"},
         "constraints": _list(_constraint()),
+        "pii": {"type": "boolean"},
     }
     key = _object(KEY_KEYS, {name: {"type": "string"} for name in KEY_KEYS}, ["name", "type"])
     view = _described() | {"features": feature_schema()}
@@ -53,6 +55,7 @@ def property_file_schema() -> Schema:
         "entities": _object(ENTITY_KEYS, _described() | {"keys": _list(key)}, ["name", "keys"]),
         "feature_views": _object(VIEW_KEYS, view, ["name", "features"]),
         "unit_tests": _unit_test(),
+        "exposures": _exposure(),
     }
     schema = _object(FILE_KEYS, {name: _list(item) for name, item in lists.items()})
     return {
@@ -95,6 +98,12 @@ def _test() -> Schema:
     named = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": arguments}
     with_key = {"type": "object", "properties": {"test_name": {"type": "string"}}, "required": ["test_name"]}
     return {"anyOf": [{"type": "string"}, with_key, named]}
+
+
+def _exposure() -> Schema:
+    """What stands on models: a dashboard, a notebook, a model in service."""
+    described = _described() | {"type": {"enum": list(EXPOSURE_TYPES)}, "owner": {"type": "object"}}
+    return _object(EXPOSURE_KEYS, described, ["name", "type", "owner"])
 
 
 def _unit_test() -> Schema:

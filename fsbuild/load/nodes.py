@@ -14,7 +14,9 @@ from typing import Literal
 from fsbuild.config import folder_mistake
 from fsbuild.errors import FsbuildError, Place, Problem, suggest
 from fsbuild.load.data_tests import NodeNames
+from fsbuild.load.docs_blocks import read_docs_blocks
 from fsbuild.load.documents import Section, parse_yaml
+from fsbuild.load.exposures import read_exposures
 from fsbuild.load.features import read_entities, read_feature_views
 from fsbuild.load.layers import check_folder_configs, config_layers
 from fsbuild.load.reading import Reading, columns_and_checks
@@ -22,7 +24,7 @@ from fsbuild.load.seeds import read_seed
 from fsbuild.load.snapshots import read_snapshots
 from fsbuild.load.sources import read_sources
 from fsbuild.load.unit_tests import read_unit_tests
-from fsbuild.values import Entity, FeatureView, Model, Seed, Source, SourceFile, UnitTest
+from fsbuild.values import Entity, Exposure, FeatureView, Model, Seed, Source, SourceFile, UnitTest
 
 FILE_KEYS = frozenset(
     {
@@ -55,6 +57,7 @@ class Nodes:
     tests: tuple[SourceFile, ...]
     entities: tuple[Entity, ...]
     feature_views: tuple[FeatureView, ...]
+    exposures: tuple[Exposure, ...]
 
 
 def read_nodes(reading: Reading) -> Nodes:
@@ -119,6 +122,7 @@ def read_nodes(reading: Reading) -> Nodes:
         tests=_texts(reading, queries["singular"]),
         entities=tuple(read_entities(documents, reading.problems)),
         feature_views=tuple(read_feature_views(documents, names.nodes, reading.problems)),
+        exposures=tuple(read_exposures(documents, names, reading.problems)),
     )
 
 
@@ -154,13 +158,15 @@ def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, P
 
 def _documents(reading: Reading) -> Iterator[Section]:
     folders = ("model-paths", "seed-paths", "snapshot-paths", "macro-paths")
+    texts = dict.fromkeys(file for key in (*folders, "docs-paths") for file in reading.files(key, ".md"))
+    reading.docs |= read_docs_blocks(_texts(reading, texts), reading.problems)
     for file in dict.fromkeys(file for key in folders for file in reading.files(key, ".yml", ".yaml")):
         text = reading.text(file)
         if text is None:
             continue
         try:
             section = parse_yaml(text, reading.shown(file)).evaluated(
-                lambda value, place: reading.evaluate(value, reading.variables, place, reading.target)
+                lambda value, place: reading.evaluate(value, reading.variables, place, reading.target, reading.docs)
             )
         except FsbuildError as exc:
             reading.problems.extend(exc.problems)

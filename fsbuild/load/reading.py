@@ -14,19 +14,8 @@ from fsbuild.load.settings import PATH_KEYS, Evaluate
 from fsbuild.values import Check, Column, Relation, Target
 
 COLUMN_KEYS = frozenset(
-    {
-        "name",
-        "description",
-        "data_type",
-        "data_tests",
-        "tests",
-        "meta",
-        "tags",
-        "quote",
-        "config",
-        "unit",
-        "constraints",
-    }
+    {"name", "description", "data_type", "data_tests", "tests", "meta", "tags", "quote", "config"}
+    | {"constraints", "pii", "unit"}
 )
 
 
@@ -40,6 +29,8 @@ class Reading:
     variables: Mapping[str, object]
     evaluate: Evaluate
     problems: list[Problem] = field(default_factory=list)
+    # The docs blocks, by name.
+    docs: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -86,7 +77,11 @@ def columns_and_checks(
         data_type = item.get("data_type")
         description = str(item.get("description") or "").strip()
         written_type = str(data_type) if data_type else None
-        columns.append(Column(name, item.place_of("name"), written_type, description, str(item.get("unit") or "")))
+        pii = item.get("pii", False)
+        if not isinstance(pii, bool):
+            reading.problems.append(Problem(f"'pii' is {pii!r}, not true or false", item.place_of("pii")))
+        unit = str(item.get("unit") or "")
+        columns.append(Column(name, item.place_of("name"), written_type, description, unit, pii is True))
         checks.extend(parse_checks(item, name, names, reading.problems))
         if has_constraints:
             checks.extend(parse_constraints(item, name, names, reading.problems))

@@ -40,10 +40,16 @@ _SHAPES = {list: "list", dict: "mapping", str: "text"}
 
 
 class Evaluate(Protocol):
-    """Renders one Jinja expression of a YAML file with the project's variables, and the target where it is known."""
+    """Renders one Jinja expression of a YAML file with the project's variables; target and docs blocks where known."""
 
-    def __call__(self, text: str, variables: Mapping[str, object], place: Place, target: Target | None = None) -> Any:  # noqa: ANN401 - YAML holds anything
-        """Render one text."""
+    def __call__(  # noqa: D102
+        self,
+        text: str,
+        variables: Mapping[str, object],
+        place: Place,
+        target: Target | None = None,
+        docs: Mapping[str, str] | None = None,
+    ) -> Any: ...  # noqa: ANN401 - YAML holds anything
 
 
 @dataclass(frozen=True, slots=True)

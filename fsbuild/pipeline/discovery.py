@@ -58,7 +58,7 @@ class Found:
 
 def list_features(compiled: Compiled, lake: LakeState, warehouse: Warehouse) -> list[Feature]:
     """List all features of a project, those of an entity together."""
-    measured = _measured(compiled.draft, warehouse)
+    measured = measured_nodes(compiled.draft, warehouse)
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in compiled.models.items()}
     columns |= {name: one.columns for name, one in compiled.known.items()}
     nodes: tuple[Model | Seed, ...] = (*compiled.draft.project.models, *compiled.draft.project.seeds)
@@ -145,7 +145,7 @@ def _columns(of: str, columns: Iterable[Column], owner: str | None, file: str) -
         yield Entry("column", column.name, of, column.description, owner, (), file)
 
 
-def _measured(draft: Draft, warehouse: Warehouse) -> Mapping[str, Measured]:
+def measured_nodes(draft: Draft, warehouse: Warehouse) -> Mapping[str, Measured]:
     """The latest statistics of all nodes."""
     lake, relation = open_lake(draft.project), Relation(draft.project.target.schema, TABLE)
     state = lake.state(relation)

@@ -36,7 +36,7 @@ _OF_DBT: Mapping[str, str] = {
     **dict.fromkeys(("database_schemas", "schemas", "results"), _NO_HOOKS),
     "should_full_refresh": "write flags.FULL_REFRESH",
     "selected_resources": "which nodes are selected does not change what a model means",
-    "doc": "write the description where it is needed",
+    "doc": "it is known in the YAML beside models",
     "metric": "there are no metrics",
     "semantic_model": "there are no semantic models",
     "context": "name what is needed by its own name",

@@ -67,6 +67,10 @@ class Lake:
         place.opened()
         return [{**info, "version": version} for version, info in islice(log.commits(place), limit)]
 
+    def commits(self, relation: Relation, limit: int) -> list[tuple[int, Mapping[str, Any]]]:
+        """List the latest commits of a table with what each says of itself; none where there is no table."""
+        return list(islice(log.commits(self._place(relation)), limit))
+
     def loads(self, relation: Relation, limit: int) -> tuple[Load, ...]:
         """List what the latest commits of ours brought into a table, the latest first."""
         return loads.read_loads(self._place(relation), limit)

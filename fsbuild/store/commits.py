@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 PREFIX = "fsbuild."
 # The names of what every commit says; whatever else it says is its `extra`.
-KNOWN = frozenset({"version", "run_id", "fingerprint", "inputs", "rows", "event_times", "data_change", "properties"})
+KNOWN = frozenset(
+    {"version", "run_id", "fingerprint", "inputs", "rows", "event_times", "data_change", "properties", "started_at"}
+)
 
 
 def commit_properties(
@@ -42,6 +44,8 @@ def commit_properties(
     }
     if commit.event_times is not None:
         metadata["event_times"] = json.dumps(commit.event_times)
+    if commit.started_at is not None:
+        metadata["started_at"] = commit.started_at.isoformat(timespec="milliseconds")
     if not has_data_change:
         metadata["data_change"] = "false"
     number = 0 if commit.expected_version is None else commit.expected_version + 1

@@ -1,0 +1,170 @@
+"""The page of a node, and what lineage shows of it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from fsbuild.compile.definitions import locate_columns
+from fsbuild.pipeline.compiling import Compiled
+from fsbuild.pipeline.documenting.columns import Columns, column_page
+from fsbuild.pipeline.documenting.facts import Facts
+from fsbuild.pipeline.documenting.links import Links, folder_of
+from fsbuild.pipeline.documenting.tables import versions_of
+from fsbuild.recipes import RECIPE
+from fsbuild.site.pages import GraphNode, NodePage, Origin, PinnedInput
+from fsbuild.values import CompiledModel, ModelConfig, Seed, Source, TableState
+
+
+def node_page(unique_id: str, compiled: Compiled, links: Links, columns: Columns, facts: Facts) -> NodePage:
+    """Describe a node."""
+    node = compiled.draft.graph.nodes[unique_id]
+    model, measured = compiled.models.get(unique_id), facts.measured.get(unique_id)
+    text = model.rendered.sql.text.strip("\n") if model is not None else ""
+    spans = locate_columns(text, [column.name for column in model.columns]) if model is not None else {}
+    page: NodePage = {
+        "id": unique_id,
+        "name": links.refs[unique_id]["name"],
+        "kind": links.refs[unique_id]["kind"],
+        "path": node.path,
+        "folder": folder_of(node),
+        "tags": list(node.tags),
+        "keys": [],
+        "parents": links.to(links.parents[unique_id]),
+        "children": links.to(links.children[unique_id]),
+        "columns": [
+            column_page(column, links, spans.get(column.name), measured) for column in columns[unique_id].values()
+        ],
+        "checks": list(facts.checks.get(unique_id, ())),
+        "versions": versions_of(facts.commits.get(unique_id, ())),
+    }
+    if unique_id in facts.statuses:
+        page["status"] = facts.statuses[unique_id]
+    if unique_id in facts.freshness:
+        page["freshness"] = facts.freshness[unique_id]
+    if page["versions"] and "rows" in page["versions"][0]:
+        page["rows"] = page["versions"][0]["rows"]
+    elif measured is not None:
+        page["rows"] = measured.statistics.rows
+    if facts.quarantined.get(unique_id):
+        page["quarantined"] = facts.quarantined[unique_id]
+    if model is not None:
+        _add_model(page, model, text)
+        pins = _pins(facts.states.get(unique_id), compiled, links)
+        if pins:
+            page["pins"] = pins
+    project = compiled.draft.project
+    _add_seed(page, next((seed for seed in project.seeds if seed.unique_id == unique_id), None))
+    _add_source(page, next((source for source in project.sources if source.unique_id == unique_id), None), project.root)
+    return page
+
+
+def _add_model(page: NodePage, model: CompiledModel, text: str) -> None:
+    config = model.rendered.config
+    page["sql"], page["compiled"] = model.rendered.model.raw_sql, text
+    page["relation"] = f"{model.rendered.relation.schema}.{model.rendered.relation.identifier}"
+    if config.materialized == "incremental":
+        page["strategy"] = config.strategy
+    if model.lineage.unknown is not None:
+        page["unknown"] = model.lineage.unknown
+    _add_config(page, config)
+
+
+def _add_config(page: NodePage, config: ModelConfig) -> None:
+    page["keys"] = list(config.unique_key)
+    texts = {
+        "description": config.description,
+        "owner": config.owner,
+        "event_time": config.event_time,
+        "known_time": config.known_time,
+        "ttl": config.ttl,
+    }
+    for key, value in texts.items():
+        if value:
+            page[key] = value  # type: ignore[literal-required]
+    if config.entity:
+        page["entity"] = list(config.entity)
+    if config.meta:
+        page["meta"] = json.loads(json.dumps(dict(config.meta), default=str))
+
+
+def _add_seed(page: NodePage, seed: Seed | None) -> None:
+    if seed is not None:
+        page["relation"] = f"{seed.relation.schema}.{seed.relation.identifier}"
+        page["location"] = seed.path
+        _add_config(page, seed.config)
+
+
+def _add_source(page: NodePage, source: Source | None, root: Path) -> None:
+    if source is None:
+        return
+    place = Path(source.location)
+    # A path of the machine that made the pages is of no use to who reads them.
+    page["location"] = place.relative_to(root).as_posix() if place.is_relative_to(root) else source.location
+    if source.description:
+        page["description"] = source.description
+    if source.event_time:
+        page["event_time"] = source.event_time
+
+
+def _pins(state: TableState | None, compiled: Compiled, links: Links) -> list[PinnedInput]:
+    """The versions that a training set was made from."""
+    if state is None or RECIPE not in state.extra:
+        return []
+    ids = {
+        (model.rendered.relation.schema, model.rendered.relation.identifier): name
+        for name, model in compiled.models.items()
+    }
+    ids |= {(one.relation.schema, one.relation.identifier): name for name, one in compiled.known.items()}
+    return [
+        {"node": links.refs[ids[place]], "version": one["version"]}
+        for one in json.loads(state.extra[RECIPE])["ingredients"]
+        if one.get("version") is not None and (place := (one["schema"], one["identifier"])) in ids
+    ]
+
+
+def graph_nodes(compiled: Compiled, links: Links, columns: Columns, facts: Facts) -> dict[str, GraphNode]:
+    """What lineage shows of every node, with the edges of its columns in both directions."""
+    nodes = compiled.draft.graph.nodes
+    below = _edges_below(compiled)
+    found: dict[str, GraphNode] = {}
+    for unique_id, ref in links.refs.items():
+        model, node = compiled.models.get(unique_id), nodes.get(unique_id)
+        above: dict[str, list[Origin]] = defaultdict(list)
+        for edge in model.lineage.edges if model is not None else ():
+            above[edge.column].append({"id": edge.input_id, "column": edge.input_column, "kind": edge.kind})
+        page: GraphNode = {
+            "name": ref["name"],
+            "kind": ref["kind"],
+            "folder": folder_of(node) if node is not None else "",
+            "tags": list(node.tags) if node is not None else [],
+            "parents": links.to(links.parents[unique_id]),
+            "children": links.to(links.children[unique_id]),
+            "columns": [
+                {
+                    "name": column.name,
+                    "type": column.type,
+                    "from": above.get(column.name, []),
+                    "to": below.get((unique_id, name), []),
+                }
+                for name, column in columns.get(unique_id, {}).items()
+            ],
+            "rows_from": above.get("*", []),
+        }
+        if unique_id in facts.statuses:
+            page["status"] = facts.statuses[unique_id]
+        if model is not None and model.lineage.unknown is not None:
+            page["unknown"] = model.lineage.unknown
+        found[unique_id] = page
+    return found
+
+
+def _edges_below(compiled: Compiled) -> dict[tuple[str, str], list[Origin]]:
+    """The columns that depend on each column, by node and name in lower case."""
+    found: dict[tuple[str, str], list[Origin]] = defaultdict(list)
+    for unique_id, model in compiled.models.items():
+        for edge in model.lineage.edges:
+            end: Origin = {"id": unique_id, "column": edge.column, "kind": edge.kind}
+            found[edge.input_id, edge.input_column.lower()].append(end)
+    return found
