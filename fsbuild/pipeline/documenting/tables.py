@@ -165,8 +165,8 @@ def read_source_ages(folder: Path) -> dict[str, Mapping[str, Any]]:
 
 
 def iso(moment: dt.datetime) -> str:
-    """Write a moment in UTC, to the second."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Write a moment in UTC, to the millisecond."""
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _json(file: Path) -> dict[str, Any]:
