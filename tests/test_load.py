@@ -403,8 +403,8 @@ def test_a_location_names_the_schema_as_dbt_duckdb_does(make_project: Make) -> N
             "models/s.yml:6: source 'raw.t' is declared already, at models/s.yml:4",
         ),
         (
-            "- name: t\n      meta: {external_location: x}\n      loaded_at_query: select 1",
-            "models/s.yml:6: fsbuild does not support 'loaded_at_query' yet",
+            "- name: t\n      meta: {external_location: x}\n      loaded_at_quer: select 1",
+            "models/s.yml:6: unknown key 'loaded_at_quer'\n  hint: did you mean 'loaded_at_query'?",
         ),
         (
             "- name: t\n      meta: {external_location: x}\n      descripton: x",
@@ -509,10 +509,10 @@ models:
             ],
         ),
         (
-            "models:\n  - name: orders\n    tests:\n      - a: {severity: loud}\n      - b: {config: {fail_calc: x}}\n",
+            "models:\n  - name: orders\n    tests:\n      - a: {severity: loud}\n      - b: {config: {fail_cal: x}}\n",
             [
                 "m.yml:4: severity is 'loud', not error, warn or quarantine",
-                "m.yml:5: fsbuild does not support the test config 'fail_calc'",
+                "m.yml:5: fsbuild does not support the test config 'fail_cal'\n  hint: did you mean 'fail_calc'?",
             ],
         ),
         (
