@@ -887,7 +887,7 @@ def docs_serve(common: Common, port: int, host: str) -> int:
 
     \b
     Example:
-      fsbuild docs generate && fsbuild docs serve --port 8000
+      fsbuild docs serve --port 8000
     """
     from fsbuild.errors import Problem, UsageError
     from fsbuild.site import serve
