@@ -17,8 +17,23 @@ from fsbuild.site.pages import GraphNode, NodePage, Origin, PinnedInput
 from fsbuild.values import CompiledModel, ModelConfig, Seed, Source, TableState
 
 
-def node_page(unique_id: str, compiled: Compiled, links: Links, columns: Columns, facts: Facts) -> NodePage:
-    """Describe a node."""
+def node_pages(compiled: Compiled, links: Links, columns: Columns, facts: Facts) -> dict[str, NodePage]:
+    """Describe every node, by id."""
+    project = compiled.draft.project
+    nodes: tuple[Seed | Source, ...] = (*project.seeds, *project.sources)
+    declared = {node.unique_id: node for node in nodes}
+    pages: dict[str, NodePage] = {}
+    for unique_id in compiled.draft.graph.order:
+        page = pages[unique_id] = _node_page(unique_id, compiled, links, columns, facts)
+        match declared.get(unique_id):
+            case Seed() as seed:
+                _add_seed(page, seed)
+            case Source() as source:
+                _add_source(page, source, project.root)
+    return pages
+
+
+def _node_page(unique_id: str, compiled: Compiled, links: Links, columns: Columns, facts: Facts) -> NodePage:
     node = compiled.draft.graph.nodes[unique_id]
     model, measured = compiled.models.get(unique_id), facts.measured.get(unique_id)
     text = model.rendered.sql.text.strip("\n") if model is not None else ""
@@ -54,9 +69,6 @@ def node_page(unique_id: str, compiled: Compiled, links: Links, columns: Columns
         pins = _pins(facts.states.get(unique_id), compiled, links)
         if pins:
             page["pins"] = pins
-    project = compiled.draft.project
-    _add_seed(page, next((seed for seed in project.seeds if seed.unique_id == unique_id), None))
-    _add_source(page, next((source for source in project.sources if source.unique_id == unique_id), None), project.root)
     return page
 
 
@@ -89,16 +101,13 @@ def _add_config(page: NodePage, config: ModelConfig) -> None:
         page["meta"] = json.loads(json.dumps(dict(config.meta), default=str))
 
 
-def _add_seed(page: NodePage, seed: Seed | None) -> None:
-    if seed is not None:
-        page["relation"] = f"{seed.relation.schema}.{seed.relation.identifier}"
-        page["location"] = seed.path
-        _add_config(page, seed.config)
+def _add_seed(page: NodePage, seed: Seed) -> None:
+    page["relation"] = f"{seed.relation.schema}.{seed.relation.identifier}"
+    page["location"] = seed.path
+    _add_config(page, seed.config)
 
 
-def _add_source(page: NodePage, source: Source | None, root: Path) -> None:
-    if source is None:
-        return
+def _add_source(page: NodePage, source: Source, root: Path) -> None:
     place = Path(source.location)
     # A path of the machine that made the pages is of no use to who reads them.
     page["location"] = place.relative_to(root).as_posix() if place.is_relative_to(root) else source.location

@@ -11,7 +11,7 @@ from fsbuild.pipeline.documenting.coverage import described_nodes
 from fsbuild.pipeline.documenting.facts import Facts, Present, gather_facts
 from fsbuild.pipeline.documenting.first_page import project_page
 from fsbuild.pipeline.documenting.links import Links
-from fsbuild.pipeline.documenting.nodes import graph_nodes, node_page
+from fsbuild.pipeline.documenting.nodes import graph_nodes, node_pages
 from fsbuild.pipeline.documenting.tables import read_last_run, runs_of, writes_of
 from fsbuild.pipeline.documenting.verdicts import WRONG
 from fsbuild.pipeline.state import LakeState
@@ -31,7 +31,7 @@ def site_content(compiled: Compiled, lake: LakeState, warehouse: Warehouse, mome
     writes = (write for name, commits in facts.commits.items() for write in writes_of(name, commits))
     return SiteContent(
         project=project_page(compiled, links, columns, facts, moment),
-        nodes={name: node_page(name, compiled, links, columns, facts) for name in draft.graph.order},
+        nodes=node_pages(compiled, links, columns, facts),
         graph=graph_nodes(compiled, links, columns, facts),
         search=list(_search_entries(compiled, links, columns)),
         checks=_check_entries(links, facts),
