@@ -359,7 +359,7 @@ function mapOf(order, layers, pages, shards, next) {
       const layer = layers.get(id) ?? 0;
       const index = heights.get(layer) ?? 0;
       heights.set(layer, index + 1);
-      return [layer * tall * 1.4 + Math.floor(index / tall) * 1.1 + next() * 0.5, (index % tall) + next() * 0.5].map((value) => Math.round(value * 100) / 100);
+      return [layer * tall * 0.55 + Math.floor(index / tall) * 1.1 + next() * 0.5, (index % tall) + next() * 0.5].map((value) => Math.round(value * 100) / 100);
     });
     const edges = ids.flatMap((id) => (pages.get(id)?.parents ?? []).flatMap((parent) => [/** @type {number} */ (numbers.get(parent.id)), /** @type {number} */ (numbers.get(id))]));
     return [`map/${part}`, { at, ids, names: ids.map((id) => pages.get(id)?.name ?? id), kinds: ids.map((id) => pages.get(id)?.kind ?? "model"), edges }];

@@ -74,25 +74,25 @@ export class MapPainter {
     context.strokeStyle = look.line;
     context.lineWidth = 1;
     const { xs, ys, edges } = this.model;
-    const crowd = edges.length / 2;
-    context.globalAlpha = crowd > 8000 ? 0.22 : crowd > 1500 ? 0.4 : 0.7;
     const [left, right, top, bottom] = [-mx, width + mx, -my, height + my];
-    let drawn = 0;
-    context.beginPath();
+    const seen: number[] = [];
     for (let at = 0; at < edges.length; at += 2) {
       const [from, to] = [edges[at]!, edges[at + 1]!];
       if (!isOn[from] || !isOn[to]) continue;
       const [x1, y1, x2, y2] = [xs[from]! * view.k + view.x, ys[from]! * view.k + view.y, xs[to]! * view.k + view.x, ys[to]! * view.k + view.y];
       if ((x1 < left && x2 < left) || (x1 > right && x2 > right) || (y1 < top && y2 < top) || (y1 > bottom && y2 > bottom)) continue;
-      context.moveTo(x1, y1);
-      context.lineTo(x2, y2);
-      drawn += 1;
-      if (drawn % batch === 0) {
-        context.stroke();
-        context.beginPath();
-      }
+      seen.push(x1, y1, x2, y2);
     }
-    context.stroke();
+    // The more lines, the fainter each: a crowd shows as a shade, not as a wall.
+    context.globalAlpha = Math.max(0.035, Math.min(0.8, 400 / Math.max(1, seen.length / 4)));
+    for (let from = 0; from < seen.length; from += batch * 4) {
+      context.beginPath();
+      for (let at = from; at < Math.min(seen.length, from + batch * 4); at += 4) {
+        context.moveTo(seen[at]!, seen[at + 1]!);
+        context.lineTo(seen[at + 2]!, seen[at + 3]!);
+      }
+      context.stroke();
+    }
     this.linesView = { ...view };
   }
 

@@ -218,5 +218,5 @@ function lookNow(): Look {
   const style = getComputedStyle(document.documentElement);
   const of = (name: string) => style.getPropertyValue(name).trim();
   const kinds = Object.fromEntries((["model", "incremental", "view", "ephemeral", "snapshot", "training_set", "on_demand", "seed", "source", "exposure"] as const).map((kind) => [kind, of(`--k-${kind}`)])) as Record<Kind, string>;
-  return { kinds, line: of("--graph-line"), text: of("--text"), accent: of("--accent"), background: of("--page"), font: `12px ${getComputedStyle(document.body).fontFamily}` };
+  return { kinds, line: of("--map-line"), text: of("--text"), accent: of("--accent"), background: of("--page"), font: `12px ${getComputedStyle(document.body).fontFamily}` };
 }
