@@ -125,7 +125,7 @@ function Box({ box, at, isFocus, selected, focusOn, onSelect, onOpen }: Omit<Gra
         <span class="box-about">
           <span>{kindNames[box.kind] ?? box.kind}</span>
           {box.node?.unknown !== undefined && <span class="box-unknown" title={`Lineage of its columns is not known: ${box.node.unknown}`}>columns unknown</span>}
-          {isFocus ? <span class="box-here">in focus</span> : <a class="box-focus" href={focusOn(box.id)} aria-label={`Lineage of ${box.name}`}>focus</a>}
+          {isFocus ? <span class="box-here">in focus</span> : <a class="box-focus" href={focusOn(box.id)} aria-label={`focus on ${box.name}`}>focus</a>}
         </span>
       </div>
       {box.shown.map((row) => (
