@@ -232,6 +232,7 @@ describe("lineage", () => {
     assert.match(await hashOf(page), new RegExp(`column=${escaped(first.column)}`));
     assert.ok(await page.locator("path.step:not(.is-steering)").count() >= path.length - 1);
     await page.locator(".edges summary").click();
+    await page.waitForSelector(".edges tbody tr");
     const listed = await page.locator(".edges tbody tr").allInnerTexts();
     for (const [index, step] of path.slice(0, -1).entries()) {
       const above = /** @type {{id: string, column: string}} */ (path[index + 1]);
