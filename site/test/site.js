@@ -1,5 +1,5 @@
 /** A site that is tested: the one that FSBUILD_SITE names, or a sample; and what its data says there should be. */
-import { existsSync, mkdtempSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { runInNewContext } from "node:vm";
@@ -19,9 +19,10 @@ import { makeSite, writeSite } from "./sample.js";
 
 /** @returns {string} a sample of so many models, in a new folder */
 export function sampleOf(/** @type {number} */ size) {
-  const folder = join(mkdtempSync(join(tmpdir(), "fsbuild-site-")), "site");
-  writeSite(folder, makeSite(size));
-  return folder;
+  const above = mkdtempSync(join(tmpdir(), "fsbuild-site-"));
+  process.on("exit", () => rmSync(above, { recursive: true, force: true }));
+  writeSite(join(above, "site"), makeSite(size));
+  return join(above, "site");
 }
 
 /** @returns {Site} */
