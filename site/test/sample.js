@@ -230,7 +230,7 @@ export function makeSite(size, now = Date.now()) {
     const nearby = () => /** @type {string} */ (above[Math.min(above.length - 1, Math.floor((next() ** 2 * 0.3 + part % 0.25 * 2.6) % 1 * above.length))] ?? above[0]);
     const parents = [...new Set([nearby(), ...Array.from({ length: Math.floor(next() * 3) }, nearby), ...(next() < 0.15 && same.length > 0 ? [/** @type {string} */ (same[0])] : []), ...(next() < 0.1 && levels[0]?.[0] ? [levels[0][0]] : [])])];
     /** @type {Kind} */
-    const kind = layer === 1 ? pick(["model", "view", "ephemeral"]) : layer === 4 ? pick(["training_set", "model", "snapshot"]) : pick(["incremental", "incremental", "model", "view", "on_demand"]);
+    const kind = layer === 1 ? pick(["model", "view", "ephemeral"]) : index === size - 1 ? "training_set" : layer === 4 ? pick(["training_set", "model", "snapshot"]) : pick(["incremental", "incremental", "model", "view", "on_demand"]);
     const stem = layer === 1 ? `stg_${entity}_${measure}` : layer === 4 ? `${entity}_${measure}_training` : `${entity}_${measure}_${window}`;
     let name = `${stem}${round > 0 ? `_v${round + 1}` : ""}`;
     while (pages.has(`model.flights.${name}`) || pages.has(`snapshot.flights.${name}`)) name += `_${index}`;
