@@ -230,7 +230,7 @@ export function makeSite(size, now = Date.now()) {
     const nearby = () => /** @type {string} */ (above[Math.min(above.length - 1, Math.floor((next() ** 2 * 0.3 + part % 0.25 * 2.6) % 1 * above.length))] ?? above[0]);
     const parents = [...new Set([nearby(), ...Array.from({ length: Math.floor(next() * 3) }, nearby), ...(next() < 0.15 && same.length > 0 ? [/** @type {string} */ (same[0])] : []), ...(next() < 0.1 && levels[0]?.[0] ? [levels[0][0]] : [])])];
     /** @type {Kind} */
-    const kind = layer === 1 ? pick(["model", "view", "ephemeral"]) : layer === 4 ? pick(["training_set", "model", "snapshot"]) : pick(["incremental", "incremental", "model", "view", "on_demand"]);
+    const kind = layer === 1 ? pick(["model", "view", "ephemeral"]) : index === size - 1 ? "training_set" : layer === 4 ? pick(["training_set", "model", "snapshot"]) : pick(["incremental", "incremental", "model", "view", "on_demand"]);
     const stem = layer === 1 ? `stg_${entity}_${measure}` : layer === 4 ? `${entity}_${measure}_training` : `${entity}_${measure}_${window}`;
     let name = `${stem}${round > 0 ? `_v${round + 1}` : ""}`;
     while (pages.has(`model.flights.${name}`) || pages.has(`snapshot.flights.${name}`)) name += `_${index}`;
@@ -359,7 +359,7 @@ function mapOf(order, layers, pages, shards, next) {
       const layer = layers.get(id) ?? 0;
       const index = heights.get(layer) ?? 0;
       heights.set(layer, index + 1);
-      return [layer * tall * 1.4 + Math.floor(index / tall) * 1.1 + next() * 0.5, (index % tall) + next() * 0.5].map((value) => Math.round(value * 100) / 100);
+      return [layer * tall * 0.55 + Math.floor(index / tall) * 1.1 + next() * 0.5, (index % tall) + next() * 0.5].map((value) => Math.round(value * 100) / 100);
     });
     const edges = ids.flatMap((id) => (pages.get(id)?.parents ?? []).flatMap((parent) => [/** @type {number} */ (numbers.get(parent.id)), /** @type {number} */ (numbers.get(id))]));
     return [`map/${part}`, { at, ids, names: ids.map((id) => pages.get(id)?.name ?? id), kinds: ids.map((id) => pages.get(id)?.kind ?? "model"), edges }];

@@ -35,7 +35,7 @@ export function LineageGraph({ scene, focus, selected, focusOn, onSelect, onOpen
     const [wide, high] = [box.clientWidth, box.clientHeight];
     const whole = Math.min(1, wide / placed.width, high / placed.height);
     // Rather a part that can be read than the whole that can't: then the focus is in the middle.
-    const scale = Math.max(whole, wide < 500 ? 0.62 : 0.5);
+    const scale = Math.max(whole, 0.66);
     const centre = placed.boxes.get(focus);
     const fits = placed.width * scale <= wide;
     const fitsHigh = placed.height * scale <= high;
@@ -91,11 +91,12 @@ export function LineageGraph({ scene, focus, selected, focusOn, onSelect, onOpen
 
 function Lines({ scene, placed, selected }: { scene: Scene; placed: Layout; selected: ColumnAt | undefined }): VNode {
   const numbers = new Map(scene.boxes.map((box) => [box.id, new Map(box.shown.map((row, number) => [row.name, number]))]));
-  const line = (from: ColumnAt, to: ColumnAt): string => {
+  const line = (from: ColumnAt, to: ColumnAt, aside = 0): string => {
     const [left, right] = [placed.boxes.get(from.id), placed.boxes.get(to.id)];
     if (left === undefined || right === undefined) return "";
     const row = ({ id, column }: ColumnAt) => numbers.get(id)?.get(column) ?? -1;
-    const way: Point[] = placed.ways.get(wayOf(from.id, to.id)) ?? [];
+    // Side by side where both kinds of lines take the same way.
+    const way: Point[] = (placed.ways.get(wayOf(from.id, to.id)) ?? []).map(({ x, y }) => ({ x, y: y + aside }));
     return pathOf([portOf(left, row(from), "right"), ...way, portOf(right, row(to), "left")]);
   };
   const drawn = new Map<string, Step>();
@@ -107,7 +108,7 @@ function Lines({ scene, placed, selected }: { scene: Scene; placed: Layout; sele
       ))}
       {selected !== undefined && [...drawn.values()].map(({ from, to, kind }) => {
         const isSteering = !isValue(kind) || to.column === rowsOf;
-        return <path key={`${nameOf(from)} ${nameOf(to)} ${kind}`} class={`step ${isSteering ? "is-steering" : ""}`} d={line(from, to)} />;
+        return <path key={`${nameOf(from)} ${nameOf(to)} ${kind}`} class={`step ${isSteering ? "is-steering" : ""}`} d={line(from, to, isSteering ? 5 : 0)} />;
       })}
     </svg>
   );
@@ -124,7 +125,7 @@ function Box({ box, at, isFocus, selected, focusOn, onSelect, onOpen }: Omit<Gra
         <span class="box-about">
           <span>{kindNames[box.kind] ?? box.kind}</span>
           {box.node?.unknown !== undefined && <span class="box-unknown" title={`Lineage of its columns is not known: ${box.node.unknown}`}>columns unknown</span>}
-          {isFocus ? <span class="box-here">in focus</span> : <a class="box-focus" href={focusOn(box.id)} aria-label={`Lineage of ${box.name}`}>focus</a>}
+          {isFocus ? <span class="box-here">in focus</span> : <a class="box-focus" href={focusOn(box.id)} aria-label={`focus on ${box.name}`}>focus</a>}
         </span>
       </div>
       {box.shown.map((row) => (

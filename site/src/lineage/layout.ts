@@ -41,12 +41,16 @@ export function place(boxes: readonly Box[], links: readonly { from: string; to:
   const ways = new Map<string, Point[]>();
   for (const { from, to } of links) {
     const { points = [] } = graph.edge(from, to) as { points?: Point[] };
-    // The first and the last are on the boxes' borders: lines begin and end at rows instead.
-    ways.set(wayOf(from, to), points.slice(1, -1));
+    // The ends are on the boxes' borders and half a rank beside them: lines begin and end at rows instead, and only
+    // what leads past other boxes matters.
+    ways.set(wayOf(from, to), points.slice(2, -2).filter((_, index) => index % 2 === 0).flatMap(acrossRank));
   }
   const size = graph.graph() as { width?: number; height?: number };
   return { boxes: placed, ways, width: finite(size.width), height: finite(size.height) };
 }
+
+/** Past a rank of boxes a line runs level, from one side of them to the other. */
+const acrossRank = ({ x, y }: Point): Point[] => [{ x: x - boxWidth / 2 - 8, y }, { x: x + boxWidth / 2 + 8, y }];
 
 const finite = (size: number | undefined): number => (size !== undefined && Number.isFinite(size) ? size : 0);
 
@@ -69,7 +73,7 @@ export function pathOf(points: readonly Point[]): string {
   let at = first;
   let path = `M${round(at.x)} ${round(at.y)}`;
   for (const to of rest) {
-    const bend = Math.max(16, (to.x - at.x) / 2);
+    const bend = Math.max(4, (to.x - at.x) / 2);
     path += `C${round(at.x + bend)} ${round(at.y)} ${round(to.x - bend)} ${round(to.y)} ${round(to.x)} ${round(to.y)}`;
     at = to;
   }

@@ -1,5 +1,6 @@
 /** The lineage graph as a list of its edges, for those who don't see it, and to copy from. */
 import type { VNode } from "preact";
+import { useState } from "preact/hooks";
 import { NodeLink } from "../parts/marks";
 import { count, edgeNames, isValue } from "../text/format";
 import { nodesRead } from "./nodes";
@@ -11,6 +12,7 @@ import { rows } from "./trace";
 const most = 300;
 
 export function LineageList({ scene, path }: { scene: Scene; path: Trace | undefined }): VNode {
+  const [isOpen, setOpen] = useState(false);
   const nodes = nodesRead(useProject());
   const refOf = (id: string) => {
     const box = scene.boxes.find((one) => one.id === id);
@@ -24,9 +26,10 @@ export function LineageList({ scene, path }: { scene: Scene; path: Trace | undef
         how: isSkipping ? "by way of hidden nodes" : isSteering ? "only steers it" : "is read by",
       }))
     : [...path.values, ...path.steering].map(({ from, to, kind }) => ({ from, to, how: `${edgeNames[kind] ?? kind}${isValue(kind) ? "" : " (steers)"}` }));
-  const shown = edges.slice(0, most);
+  // Drawn when it is opened: it would be most of the work of a click in the graph.
+  const shown = isOpen ? edges.slice(0, most) : [];
   return (
-    <details class="edges">
+    <details class="edges" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>As a list <span class="badge">{count(edges.length)}</span></summary>
       <div class="scroll" tabindex={0} role="region" aria-label="Edges">
         <table>
@@ -35,7 +38,7 @@ export function LineageList({ scene, path }: { scene: Scene; path: Trace | undef
           <tbody>{shown.map(({ from, to, how }) => <tr><td>{end(from)}</td><td>{end(to)}</td><td>{how}</td></tr>)}</tbody>
         </table>
       </div>
-      {edges.length > shown.length && <p class="quiet">and {count(edges.length - shown.length)} more</p>}
+      {isOpen && edges.length > shown.length && <p class="quiet">and {count(edges.length - shown.length)} more</p>}
       {scene.boxes.filter(({ node }) => node?.unknown !== undefined).map((box) => <p class="quiet">The columns of <NodeLink node={box} /> are not known: {box.node!.unknown}</p>)}
     </details>
   );

@@ -12,6 +12,7 @@ import { Markdown } from "../text/markdown";
 
 /** More than these are only read when somebody is about to search. */
 const fewFiles = 6;
+const listed = 5;
 
 export function LandingPage(): VNode {
   const project = useProject();
@@ -54,20 +55,22 @@ function AttentionList({ title, look, group, calm, more }: {
   title: string; look: string; group: { total: number; items: Attention[] }; calm: string; more: string;
 }): VNode {
   const isCalm = group.total === 0;
+  const shown = group.items.slice(0, listed);
   return (
     <section class={`card attention-list a-${isCalm ? "good" : look}`}>
       <h2>{title} <span class="badge">{count(group.total)}</span></h2>
       {isCalm ? <p class="quiet">{calm}</p> : (
         <ul>
-          {group.items.slice(0, 6).map((item) => (
+          {shown.map((item) => (
             <li>
               <a href={pageOf(item.id, undefined, item.kind)}><KindMark kind={item.kind} /><span class="name">{item.name}</span></a>
-              <span class="why">{item.why}{item.at !== undefined && <span class="quiet"> · <Moment at={item.at} /></span>}</span>
+              {item.at !== undefined && <Moment at={item.at} />}
+              <span class="why">{item.why}</span>
             </li>
           ))}
         </ul>
       )}
-      {group.total > 6 && <a class="more" href={more}>{count(group.total - 6)} more</a>}
+      {group.total > shown.length && <a class="more" href={more}>{count(group.total - shown.length)} more</a>}
     </section>
   );
 }

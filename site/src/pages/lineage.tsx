@@ -110,7 +110,7 @@ function Told({ around, selected, path, isGrowing, node, onClear, onMore }: {
     <div class="told" role="status">
       {selected !== undefined && (
         <p>
-          <button type="button" class="chip is-on" onClick={onClear} aria-label={`Clear the column ${selected.column}`}>{selected.column} ✕</button>{" "}
+          <button type="button" class="chip is-on" onClick={onClear}><span class="unseen">Clear the column</span>{selected.column}<span aria-hidden="true">✕</span></button>{" "}
           <Reach selected={selected} path={path} isGrowing={isGrowing} />
         </p>
       )}

@@ -16,6 +16,8 @@ import { count, kindNames, plural } from "../text/format";
 
 const reach = 14;
 const rest_ms = 140;
+/** How long lines may be drawn in one frame. */
+const lines_ms = 8;
 const listed = 100;
 
 export function MapPage(): VNode {
@@ -97,6 +99,7 @@ function Canvas({ model, isOn }: { model: MapModel; isOn: Uint8Array }): VNode {
   const shown = useRef<Shown>({ isOn, hovered: -1 });
   const look = useRef<Look>(undefined);
   const resting = useRef(0);
+  const lining = useRef(0);
   const frame = useRef(0);
   const latestChoose = useRef(choose);
   latestChoose.current = choose;
@@ -112,11 +115,18 @@ function Canvas({ model, isOn }: { model: MapModel; isOn: Uint8Array }): VNode {
   };
   const rest = (): void => {
     if (!canvas.current) return;
-    painter.rest(canvas.current, ratioOf(), view(), (look.current ??= lookNow()), shown.current);
+    cancelAnimationFrame(lining.current);
+    const isDone = painter.lines(canvas.current, ratioOf(), view(), (look.current ??= lookNow()), shown.current);
+    const goOn = (): void => {
+      if (isDone(performance.now() + lines_ms)) draw();
+      else lining.current = requestAnimationFrame(goOn);
+    };
     draw();
+    goOn();
   };
   const restSoon = (): void => {
     clearTimeout(resting.current);
+    cancelAnimationFrame(lining.current);
     resting.current = setTimeout(rest, rest_ms) as unknown as number;
   };
 
@@ -151,6 +161,7 @@ function Canvas({ model, isOn }: { model: MapModel; isOn: Uint8Array }): VNode {
       removeEventListener("fsbuild-theme", themed);
       dark.removeEventListener("change", themed);
       clearTimeout(resting.current);
+      cancelAnimationFrame(lining.current);
       cancelAnimationFrame(frame.current);
       frame.current = 0;
     };
@@ -218,5 +229,5 @@ function lookNow(): Look {
   const style = getComputedStyle(document.documentElement);
   const of = (name: string) => style.getPropertyValue(name).trim();
   const kinds = Object.fromEntries((["model", "incremental", "view", "ephemeral", "snapshot", "training_set", "on_demand", "seed", "source", "exposure"] as const).map((kind) => [kind, of(`--k-${kind}`)])) as Record<Kind, string>;
-  return { kinds, line: of("--graph-line"), text: of("--text"), accent: of("--accent"), background: of("--page"), font: `12px ${getComputedStyle(document.body).fontFamily}` };
+  return { kinds, line: of("--map-line"), text: of("--text"), accent: of("--accent"), background: of("--page"), font: `12px ${getComputedStyle(document.body).fontFamily}` };
 }

@@ -44,11 +44,11 @@ function Node({ node }: { node: NodePage }): VNode {
           {node.columns.length > 0 && <a class="button" href={format("lineage", node.id, { columns: 1 })}>Lineage of columns</a>}
         </p>
       </PageHead>
+      {node.description !== undefined
+        ? <section class="description" aria-label="Description"><Markdown text={node.description} level={2} /></section>
+        : <p class="quiet description">Nobody has described this yet.</p>}
       <div class="split">
         <div class="main">
-          {node.description !== undefined
-            ? <section class="description" aria-label="Description"><Markdown text={node.description} level={2} /></section>
-            : <p class="quiet undescribed">Nobody has described this yet.</p>}
           {node.columns.length > 0 && <Columns node={node} />}
           {node.columns.length === 0 && node.unknown !== undefined && <p class="note">Its columns are not known: {node.unknown}</p>}
           <Hop node={node} />

@@ -13,6 +13,7 @@ import { count, duration, gravity, moment, plural, statusNames } from "../text/f
 
 /** How many bars fit into a picture that is still read. */
 const most = 60;
+const messagesAtOnce = 4;
 
 export function RunsPage(): VNode {
   useTitle("Runs");
@@ -82,6 +83,7 @@ function Run({ run }: { run: RunEntry }): VNode {
         <p class="standing"><Tally run={run} /><span>took <span class="number">{duration(run.elapsed_s)}</span></span><span>{plural(lanesOf(run), "node")} at once at most</span></p>
         {run.command !== undefined && <p><code>{run.command}</code></p>}
       </PageHead>
+      <Messages run={run} />
       {statuses.length > 1 && (
         <div class="chips" role="group" aria-label="Outcome">
           <Chip label="All" isOn={status === undefined} onClick={() => choose({ status: undefined })} />
@@ -107,7 +109,7 @@ function Gantt({ run, shown, waits }: { run: RunEntry; shown: readonly RunNode[]
   const { ticks, left, width } = gantt(run.elapsed_s);
   return (
     <div class="gantt">
-      <div class="gantt-axis" aria-hidden="true">{ticks.map((tick) => <span style={{ left: `${left(tick)}%` }}>{duration(tick)}</span>)}</div>
+      <div class="gantt-axis" aria-hidden="true">{ticks.map((tick) => <span style={{ left: `${left(tick)}%` }}>{tick === 0 ? "0" : duration(tick)}</span>)}</div>
       <ol>
         {shown.map((entry) => {
           const wait = waits.get(entry.node.id);
@@ -130,33 +132,39 @@ function Gantt({ run, shown, waits }: { run: RunEntry; shown: readonly RunNode[]
   );
 }
 
+/** What went wrong, in the words of the run. */
+function Messages({ run }: { run: RunEntry }): VNode | null {
+  const { choices } = useAddress();
+  const said = run.nodes.filter(({ message }) => message !== undefined);
+  if (said.length === 0) return null;
+  const shown = choices["all"] === undefined ? said.slice(0, messagesAtOnce) : said;
+  return (
+    <section class="messages" aria-labelledby="messages">
+      <h2 id="messages">What went wrong</h2>
+      <ul class="lines">{shown.map((entry) => <li><div><NodeLink node={entry.node} /><p class="check-message">{entry.message}</p></div><StatusLabel status={entry.status} /></li>)}</ul>
+      {said.length > shown.length && <p><a href={format("run", run.id, { ...choices, all: 1 })}>Show all {count(said.length)}</a></p>}
+    </section>
+  );
+}
+
 function Longest({ run, waits }: { run: RunEntry; waits: ReadonlyMap<string, Waited> }): VNode {
   const longest = [...run.nodes].sort((a, b) => b.end_s - b.start_s - (a.end_s - a.start_s)).slice(0, 8);
   const waiting = run.nodes.flatMap((entry) => {
     const wait = waits.get(entry.node.id);
     return wait !== undefined && wait.seconds >= Math.max(0.05, run.elapsed_s / 200) ? [{ entry, wait }] : [];
   }).sort((a, b) => b.wait.seconds - a.wait.seconds).slice(0, 8);
-  const failed = run.nodes.filter(({ message }) => message !== undefined);
   return (
-    <>
-      {failed.length > 0 && (
-        <section aria-labelledby="messages">
-          <h2 id="messages">What they said</h2>
-          <ul class="lines">{failed.slice(0, 50).map((entry) => <li><div><NodeLink node={entry.node} /><p class="check-message">{entry.message}</p></div><StatusLabel status={entry.status} /></li>)}</ul>
-        </section>
-      )}
-      <div class="pair">
-        <section aria-labelledby="longest">
-          <h2 id="longest">What took long</h2>
-          <ol class="ranking">{longest.map((entry) => <li><NodeLink node={entry.node} /><span class="number">{duration(entry.end_s - entry.start_s)}</span></li>)}</ol>
-        </section>
-        <section aria-labelledby="waited">
-          <h2 id="waited">What waited for its turn</h2>
-          {waiting.length === 0 ? <p class="quiet">Nothing to speak of: each node began when what it reads was there.</p> : (
-            <ol class="ranking">{waiting.map(({ entry, wait }) => <li><NodeLink node={entry.node} /><span class="number">{duration(wait.seconds)}</span></li>)}</ol>
-          )}
-        </section>
-      </div>
-    </>
+    <div class="pair">
+      <section aria-labelledby="longest">
+        <h2 id="longest">What took long</h2>
+        <ol class="ranking">{longest.map((entry) => <li><NodeLink node={entry.node} /><span class="number">{duration(entry.end_s - entry.start_s)}</span></li>)}</ol>
+      </section>
+      <section aria-labelledby="waited">
+        <h2 id="waited">What waited for its turn</h2>
+        {waiting.length === 0 ? <p class="quiet">Nothing to speak of: each node began when what it reads was there.</p> : (
+          <ol class="ranking">{waiting.map(({ entry, wait }) => <li><NodeLink node={entry.node} /><span class="number">{duration(wait.seconds)}</span></li>)}</ol>
+        )}
+      </section>
+    </div>
   );
 }

@@ -53,7 +53,7 @@ export function SearchPage(): VNode {
       <div class="search is-large" role="search">
         <svg class="glass" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5" /><path d="M10.5 10.5 14 14" /></svg>
         <input
-          ref={field} data-search type="text" aria-label="Search names, columns, descriptions and tags" placeholder="Search features, columns, descriptions …"
+          ref={field} data-search type="text" aria-label="Search names, columns, descriptions and tags" placeholder="Search features and columns"
           autocomplete="off" autocapitalize="off" spellcheck={false} value={typed}
           onInput={(event) => { type(event.currentTarget.value); choose({ q: event.currentTarget.value, column: undefined }, "replace"); }}
         />

@@ -22,7 +22,7 @@ export function CheckTable({ checks, hasColumn = true, hasNode = false }: { chec
             {check.message !== undefined && <span class="check-message">{check.message}</span>}
           </span>
           <span class="check-figures quiet">
-            {check.failures !== undefined && check.failures > 0 && <span>{plural(check.failures, "row")}{check.rows !== undefined && ` of ${count(check.rows)}`}</span>}
+            {check.failures !== undefined && check.failures > 0 && <span>{check.rows === undefined ? plural(check.failures, "row") : `${count(check.failures)} of ${plural(check.rows, "row")}`}</span>}
             {check.checked_at !== undefined && <Moment at={check.checked_at} />}
           </span>
         </li>

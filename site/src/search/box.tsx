@@ -69,7 +69,7 @@ export function SearchBox({ isLarge = false }: { isLarge?: boolean }): VNode {
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
-        placeholder={isLarge ? "Search features, columns, descriptions …" : "Search"}
+        placeholder={isLarge ? "Search features and columns" : "Search"}
         value={query}
         onFocus={() => { finder.start(project); setOpen(true); }}
         onInput={(event) => { setQuery(event.currentTarget.value); setOpen(true); setActive(0); }}

@@ -87,7 +87,7 @@ export const statusNames: Record<Status, string> = {
   success: "built",
   unchanged: "unchanged",
   warn: "warning",
-  error: "error",
+  error: "failed",
   skipped: "skipped",
   pass: "passes",
   fail: "fails",

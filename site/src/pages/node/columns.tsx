@@ -94,6 +94,6 @@ function Verdict({ checks }: { checks: CheckPage[] }): VNode {
   const looks = checks.map(({ status }) => gravity(status));
   const worst = (["bad", "warn", "none", "good"] as const).find((look) => looks.includes(look));
   const failing = looks.filter((look) => look === "bad" || look === "warn").length;
-  const text = worst === undefined ? "" : failing > 0 ? `${failing} of ${plural(checks.length, "check")} not met` : worst === "none" ? `${plural(checks.length, "check")}, not run yet` : `${plural(checks.length, "check")}`;
+  const text = worst === undefined ? "" : failing > 0 ? (checks.length === 1 ? "not met" : `${failing} of ${checks.length} not met`) : worst === "none" ? `${plural(checks.length, "check")}, not run yet` : `${plural(checks.length, "check")}`;
   return <div class="column-checks">{worst !== undefined && <span class={`status s-${worst}`}><span class="status-mark" aria-hidden="true">{worst === "good" ? "✓" : worst === "none" ? "–" : "✕"}</span>{text}</span>}</div>;
 }
