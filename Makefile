@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find fsbuild project_template -type f -not -path '*/__pycache__/*') pyproject.toml README.md
 
-.PHONY: demo test check lint types contracts tests wheel bench clean
+.PHONY: demo test check lint types contracts tests wheel site bench clean
 
 demo: .venv/.installed
 	@test -d demo || $(BIN)/fsbuild init demo
@@ -21,7 +21,7 @@ demo: .venv/.installed
 
 test: check
 
-check: lint types contracts tests wheel
+check: lint types contracts tests wheel site
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
@@ -37,6 +37,26 @@ tests: .venv/.installed-dev
 	$(BIN)/pytest -n 2
 
 wheel: .venv/.wheel-checked
+
+# The pages of the documentation: they are what their source makes, and work in a real browser, over a made-up project and
+# over what `fsbuild docs generate` writes. Pictures of them are in site/test/shots/ then.
+site: .venv/.installed-dev site/node_modules/.installed
+	@command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -qq chromium > /dev/null; }
+	cd site && npm run build
+	git diff --exit-code --stat -- fsbuild/site/assets
+	rm -rf build/documented
+	$(BIN)/fsbuild init build/documented/flights
+	$(BIN)/fsbuild build --quiet --project-dir build/documented/flights
+	$(BIN)/fsbuild docs generate --project-dir build/documented/flights
+	$(BIN)/python -m benchmarks.generate layers build/documented/layers --models 1000
+	$(BIN)/fsbuild docs generate --project-dir build/documented/layers
+	cd site && FSBUILD_SITE_1000=../build/documented/layers/target/docs npm test
+	cd site && FSBUILD_SITE=../build/documented/flights/target/docs node --test test/site.test.js
+
+site/node_modules/.installed: site/package-lock.json
+	@command -v npm > /dev/null || { echo "the pages are built with Node 20.19 or newer: install nodejs and npm"; exit 1; }
+	cd site && npm ci --no-audit --no-fund
+	@touch $@
 
 bench: .venv/.installed-dev
 	$(BIN)/python -m benchmarks

@@ -163,6 +163,13 @@ describe("a run", () => {
     assert.deepEqual(waits.get("a"), { ready_s: 0, seconds: 0 });
     assert.deepEqual(missing, ["b"]);
   });
+  it("looks through what has no step of its own", () => {
+    const inlined = { ...ref("e"), kind: "ephemeral" };
+    const reader = node("c", [], { parents: [inlined] });
+    assert.deepEqual(gantt.waitsOf(run, ["c"], new Map([["c", reader]])).missing, ["e"]);
+    const nodes = new Map([["c", reader], ["e", node("e", [], { parents: [ref("b")] })]]);
+    assert.deepEqual(gantt.waitsOf(run, ["c"], nodes).waits.get("c"), { ready_s: 3, seconds: 2 });
+  });
   it("tells how many ran at once", () => assert.equal(gantt.lanesOf(run), 2));
   it("has round moments on its axis", () => assert.deepEqual(gantt.gantt(9).ticks, [0, 2, 4, 6, 8]));
 });

@@ -146,7 +146,8 @@ def read_last_run(folder: Path, links: Links) -> RunEntry | None:
         }
         if said.get("rows_affected") is not None:
             node["rows"] = int(said["rows_affected"])
-        if one.get("message"):
+        # What is said of those that ended well is no news.
+        if one.get("message") and one["status"] not in ("success", "pass"):
             node["message"] = str(one["message"])
         nodes.append(node)
     nodes.sort(key=lambda node: node["start_s"])

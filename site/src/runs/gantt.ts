@@ -2,6 +2,9 @@
 import type { RunEntry } from "../data";
 import type { Nodes } from "../lineage/nodes";
 
+/** What has no step of its own in a run. */
+const INLINED: ReadonlySet<string> = new Set(["ephemeral", "view", "on_demand"]);
+
 export interface Waited {
   /** When the last of its inputs was there. */
   ready_s: number;
@@ -19,10 +22,25 @@ export function waitsOf(run: RunEntry, ids: readonly string[], nodes: Nodes): { 
     if (node === undefined) missing.push(id);
     // What was left out did not wait.
     if (entry === undefined || node === undefined || entry.status === "skipped") continue;
-    const ready = Math.max(0, ...node.parents.map((parent) => entries.get(parent.id)?.end_s ?? 0));
-    waits.set(id, { ready_s: ready, seconds: Math.max(0, entry.start_s - ready) });
+    const unknown: string[] = [];
+    const ready = readyAt(id, entries, nodes, unknown);
+    missing.push(...unknown);
+    if (unknown.length === 0) waits.set(id, { ready_s: ready, seconds: Math.max(0, entry.start_s - ready) });
   }
   return { waits, missing };
+}
+
+/** When all that a node reads was there; what does not run, such as an ephemeral model, is looked through. */
+function readyAt(id: string, entries: ReadonlyMap<string, { end_s: number }>, nodes: Nodes, unknown: string[]): number {
+  const node = nodes.get(id);
+  if (node === undefined) {
+    unknown.push(id);
+    return 0;
+  }
+  return Math.max(0, ...node.parents.map((parent) => {
+    if (INLINED.has(parent.kind) && !entries.has(parent.id)) return readyAt(parent.id, entries, nodes, unknown);
+    return entries.get(parent.id)?.end_s ?? 0;
+  }));
 }
 
 /** The greatest number of nodes that ran at the same time. */
