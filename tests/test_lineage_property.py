@@ -1,14 +1,16 @@
-"""The property that no input column can change an output unseen: what changes when its values do has an edge.
+"""The properties that no input column can change an output unseen, and that no edit of a query can.
 
 Random queries are run over small tables, and again with other values in one column at a time. A column without an edge
 to an output must leave it as it is; one without an edge to `*` must leave as many rows, and one without any the whole
-result. FSBUILD_EXAMPLES multiplies the number of examples, for a search at length; `pytest -s` prints what was seen.
+result. Of an edited query, the columns that are not named as edited must stay as they are. FSBUILD_EXAMPLES multiplies
+the number of examples, for a search at length; `pytest -s` prints what was seen.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -17,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fsbuild.lineage import Input, trace_lineage
+from fsbuild.lineage.definitions import Version, compare_definitions
 from fsbuild.values import ColumnType, Relation
 from tests.query_grammar import TABLES, Grammar
 
@@ -62,8 +65,7 @@ def _make_world(connection: duckdb.DuckDBPyConnection, schema: str, rows: Rows) 
 
 def _check(worlds: duckdb.DuckDBPyConnection, sql: str, seen: Counter[str]) -> None:
     """Hold the edges of one query against what other values in each column of each table do."""
-    relation = worlds.sql(sql)
-    columns = [ColumnType(n, str(kind)) for n, kind in zip(relation.columns, relation.types, strict=True)]
+    columns = _columns(worlds.sql(sql))
     lineage = trace_lineage(sql, INPUTS, columns)
     assert lineage.unknown is None, sql
     seen.update(edge.kind for edge in lineage.edges)
@@ -111,3 +113,66 @@ def test_what_changes_has_an_edge() -> None:
     assert seen["silences that were right"] > seen["queries"]
     assert seen["changes with an edge"] > seen["queries"] / 4
     assert min(seen[kind] for kind in ("filters", "joins", "groups", "orders", "partitions")) > 0
+
+
+def _edited(sql: str, chance: random.Random) -> str:
+    """The query with another number, column, function or operator somewhere in it."""
+    words = [
+        *re.finditer(r"(?<![\w.\"])\d+(?![\w.\"])", sql),
+        *re.finditer(r"\b[a-z]\d+\.\w+", sql),
+        *re.finditer(r"\b(max|sum|left join|semi join|coalesce|rank|union all|desc)\b", sql),
+    ]
+    word = chance.choice(words)
+    if word[0].isdigit():
+        others = [str(number) for number in range(1, 5)]
+    elif "." in word[0]:
+        others = re.findall(rf"\b{word[0].split('.')[0]}\.\w+", sql)
+    else:
+        others = ["min", "max", "join", "anti join", "greatest", "dense_rank", "union", "asc"]
+    return sql[: word.start()] + chance.choice(others) + sql[word.end() :]
+
+
+def test_what_an_edit_does_not_define_anew_stays_as_it_is() -> None:
+    seen: Counter[str] = Counter()
+    worlds = make_worlds()
+
+    @settings(max_examples=250 * BUDGET, database=None)
+    @given(seed=st.integers(0, 2**32))
+    def check(seed: int) -> None:
+        nonlocal worlds
+        chance = random.Random(seed)  # noqa: S311 - test data
+        sql = Grammar(chance).query(chance.randint(0, 2), 3)
+        later = sql if "recursive" in sql else _edited(sql, chance)  # an edited recursion may have no end
+        try:
+            versions = [Version(text, INPUTS, _columns(worlds.sql(text))) for text in (sql, later)]
+            before, after = (worlds.execute(text).fetchall() for text in (sql, later))
+        except duckdb.InternalException:
+            worlds = make_worlds()
+            return
+        except duckdb.Error:
+            seen["refused"] += 1
+            return
+        edited = compare_definitions(*versions)
+        seen["edits"] += 1
+        seen["edits with other results"] += Counter(before) != Counter(after)
+        seen["edits of which rows there are"] += edited.has_other_rows
+        if edited.has_other_rows:
+            return
+        seen["edits of columns"] += bool(edited.columns)
+        assert len(before) == len(after), f"{sql}\n{later}"
+        for at, column in enumerate(versions[1].columns):
+            if column.name not in edited.columns:
+                seen["columns that stayed as they were"] += 1
+                same = Counter(row[at] for row in before) == Counter(row[at] for row in after)
+                assert same, f"{column.name} of\n{sql}\n{later}"
+
+    check()
+    print(", ".join(f"{count:,} {what}" for what, count in seen.most_common()))  # noqa: T201
+    assert seen["refused"] < seen["edits"] / 2
+    assert seen["columns that stayed as they were"] > seen["edits"] / 4
+    assert seen["edits of columns"] > seen["edits"] / 20
+    assert seen["edits with other results"] > seen["edits"] / 10
+
+
+def _columns(relation: duckdb.DuckDBPyRelation) -> list[ColumnType]:
+    return [ColumnType(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)]

@@ -1,8 +1,9 @@
 """Two versions of a query in, the output columns whose definitions differ out, and whether those of its rows do.
 
 Every column is written out down to the columns of the inputs, through CTEs and subqueries, and so is all that decides
-which rows there are; two texts that are equal mean the same. The invariant: a column that is not named here has the
-same values as before, given the same inputs. What is not understood counts as another definition of everything.
+which rows there are; two texts that are equal mean the same. The invariant: where the rows are the same, a column that
+is not named here has the same values as before, given the same inputs. What is not understood counts as another
+definition of everything.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The columns of the later query that mean something else, or are new, and whether its rows do."""
+    """The columns of the later query that mean something else, or are new; and whether it may have other rows."""
 
     columns: tuple[str, ...]
     has_other_rows: bool
@@ -42,17 +43,16 @@ def compare_definitions(before: Version, after: Version) -> Edited:
     """Find what two versions of a query define differently.
 
     select id, a + 1 as x from t   ->   select id, a + 2 as x from t              x
-    select id, a + 1 as x from t   ->   select id, a + 1 as x from t where a > 0  id, x and the rows
+    select id, a + 1 as x from t   ->   select id, a + 1 as x from t where a > 0  the rows
     """
     try:
         old, new = _define(before), _define(after)
     except (UnknownError, SqlglotError, RecursionError):
         return Edited(tuple(column.name for column in after.columns), has_other_rows=True)
-    has_other_rows = old.rows != new.rows
     meanings = zip(after.columns, new.columns, strict=True)
     was = {known.name.lower(): column.text for known, column in zip(before.columns, old.columns, strict=True)}
-    edited = [known.name for known, column in meanings if has_other_rows or was.get(known.name.lower()) != column.text]
-    return Edited(tuple(edited), has_other_rows)
+    edited = tuple(known.name for known, column in meanings if was.get(known.name.lower()) != column.text)
+    return Edited(edited, has_other_rows=old.rows != new.rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from fsbuild.lineage.definitions import Version
 
 
+_OTHER_ROWS = "edited: which rows there are"
+
+
 def trace_changes(compiled: Compiled, before: Compiled, since: str, tracing: Tracing) -> Trace:
     """Trace what edits may alter: down from each column that is new or defined otherwise than before."""
     remarks = dict(_edits(compiled, before))
     if not tracing.steering:
-        remarks = {one: remark for cell, remark in remarks.items() for one in _values(cell, compiled)}
+        remarks = {one: remark for cell, remark in remarks.items() for one in _values(cell, remark, compiled)}
     links = Links.of(compiled.models, has_steering=tracing.steering)
     return Trace(
         asked=f"what has changed since {since}",
@@ -35,10 +38,12 @@ def trace_changes(compiled: Compiled, before: Compiled, since: str, tracing: Tra
     )
 
 
-def _values(cell: Cell, compiled: Compiled) -> list[Cell]:
-    """The columns in which rows have their values: where values alone are followed, rows lead nowhere."""
+def _values(cell: Cell, remark: str, compiled: Compiled) -> list[Cell]:
+    """Where values alone are followed, rows lead nowhere: the columns of a node that is another as a whole do."""
     if cell.column != ROWS:
         return [cell]
+    if remark == _OTHER_ROWS:
+        return []
     return [Cell(cell.node, column.name) for column in known_columns(compiled).get(cell.node, ())]
 
 
@@ -82,12 +87,11 @@ def _model_edits(
         yield Cell(name, ROWS), "edited: how its rows are kept"
     elif model.fingerprint != old.fingerprint:
         edited = compare_definitions(_version_of(old, before), _version_of(model, compiled))
-        if edited.has_other_rows or (edited.columns and model.snapshot is not None):
-            yield Cell(name, ROWS), "edited: which rows there are"
-            return
         names = {column.name.lower() for column in old.columns}
         for column in edited.columns:
             yield Cell(name, column), "edited" if column.lower() in names else "new"
+        if edited.has_other_rows or (edited.columns and model.snapshot is not None):
+            yield Cell(name, ROWS), _OTHER_ROWS
 
 
 def _keeping(model: CompiledModel) -> tuple[object, ...]:
