@@ -39,8 +39,10 @@ from fsbuild.pipeline import (
     LakeState,
     LastRun,
     RunOptions,
+    Tracing,
     bound_versions,
     compare_statistics,
+    compile_at,
     compile_draft,
     content_of,
     correlations,
@@ -75,6 +77,8 @@ from fsbuild.pipeline import (
     source_ages,
     tests_graph,
     tools_for,
+    trace_changes,
+    trace_name,
     trying_out,
     unit_tests_of,
     vacuum_tables,
@@ -99,6 +103,7 @@ if TYPE_CHECKING:
     from fsbuild.pipeline.last_run import Command
     from fsbuild.select import Selected
     from fsbuild.stored_statistics import Measured
+    from fsbuild.traces import Trace
 
 log = logging.getLogger("fsbuild")
 _INLINE = "inline query"
@@ -806,6 +811,35 @@ class Project:
             raise UsageError(Problem(f"there is no model '{name}'", hint=suggest(name, known)))
         return ModelHandle(self, compile_draft(draft).models[known[name]])
 
+    def lineage(
+        self,
+        name: str,
+        *,
+        upstream: bool = True,
+        downstream: bool = True,
+        depth: int | None = None,
+        steering: bool = True,
+    ) -> Trace:
+        """What a column, `model.column`, is made of and what it goes into, across models; or all columns of a model.
+
+        A `depth` limits over how many models a column is traced; a model is traced to its neighbours without one.
+        With `steering=False` only values are followed.
+
+        Raises:
+            UsageError: there is no such model, seed or source, or it has no such column.
+        """
+        return trace_name(compile_draft(self._draft("lineage")), name, Tracing(upstream, downstream, depth, steering))
+
+    def changed_lineage(self, *, base: str = "HEAD", depth: int | None = None, steering: bool = True) -> Trace:
+        """What is defined otherwise than in a commit of git, column by column, and all that is below it.
+
+        Raises:
+            UsageError: the project is in no git repository, or does not compile as it was in the commit.
+        """
+        compiled = compile_draft(self._draft("lineage"))
+        before = compile_at(self.root, base, self._overrides, self._draft_at)
+        return trace_changes(compiled, before, base, Tracing(depth=depth, steering=steering))
+
     # --- statistics --------------------------------------------------------------------------------------------------
 
     def stats(self, name: str, *, version: int | str | None = None) -> Measured:
@@ -898,8 +932,11 @@ class Project:
     def _draft(self, command: str, options: RunOptions | None = None, inline: str | None = None) -> Draft:
         added = Added(inline_model(_INLINE, inline, {})) if inline is not None else None
         options = options or RunOptions()
-        flags = {"WHICH": command, "FULL_REFRESH": options.full_refresh, "FAIL_FAST": options.fail_fast}
-        return draft_project(self.root, self._overrides, self._moment, added, flags)
+        return draft_project(self.root, self._overrides, self._moment, added, _flags(command, options))
+
+    def _draft_at(self, root: Path, overrides: Overrides) -> Draft:
+        """The project as it is in another folder."""
+        return draft_project(root, overrides, self._moment, None, _flags("lineage", RunOptions()))
 
     @contextmanager
     def _warehouse(self, draft: Draft, now: dt.datetime | None = None) -> Iterator[Warehouse]:
@@ -921,6 +958,11 @@ class Project:
         work = work_on("show", compiled, read_lake(compiled.draft), self._moment)
         with self._warehouse(compiled.draft) as warehouse:
             yield Execution(work, tools_for(compiled, warehouse, _ignore)), warehouse
+
+
+def _flags(command: str, options: RunOptions) -> Mapping[str, object]:
+    """What templates see of how they are called."""
+    return {"WHICH": command, "FULL_REFRESH": options.full_refresh, "FAIL_FAST": options.fail_fast}
 
 
 def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from fsbuild.version import __version__
 if TYPE_CHECKING:
     from fsbuild.api import Project, Table
     from fsbuild.errors import Problem
+    from fsbuild.report import TraceForm
     from fsbuild.values import RunResult
 
 P = ParamSpec("P")
@@ -58,6 +59,17 @@ class Asked(TypedDict):
     compare: str | None
     max_psi: float | None
     correlations: bool
+
+
+class Traced(TypedDict):
+    """What is asked about lineage: instead of a model what has changed, in which directions and how far."""
+
+    changed: bool
+    base: str
+    upstream: bool
+    downstream: bool
+    depth: int | None
+    steering: bool
 
 
 class RestorePoint(TypedDict):
@@ -808,6 +820,56 @@ def search(common: Common, word: str, output: str) -> int:
         return 0
     _say(f"nothing has '{word}' in its name, tags, owner or description")
     return 1
+
+
+@cli.command()
+@click.argument("model", metavar="MODEL[.COLUMN]", required=False)
+@click.option("--changed", is_flag=True, help="What the edits since a commit of git may alter, in the place of MODEL.")
+@click.option("--base", metavar="COMMIT", default="HEAD", show_default=True, help="With --changed: the commit.")
+@click.option("--upstream", is_flag=True, help="Only what it is made of.")
+@click.option("--downstream", is_flag=True, help="Only what it goes into.")
+@click.option(
+    "--depth",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Over how many models; by default one for a MODEL, and all the way for a column and with --changed.",
+)
+@click.option(
+    "--steering/--no-steering", default=True, show_default=True, help="What only steers too, or values alone."
+)
+@click.option("--output", type=click.Choice(["tree", "json", "mermaid", "dot"]), default="tree", help="In which form.")
+@common_options
+def lineage(common: Common, model: str | None, output: TraceForm, **asked: Unpack[Traced]) -> int:
+    """Follow a column across models: what it is made of up to the sources, and what goes on to use it.
+
+    Each line says in which way: copied, transformed or aggregated into the value, or only steering: filters, joins,
+    groups, orders, partitions. MODEL.* stands for which rows the model has, and MODEL.? for columns of a model whose
+    lineage is unknown; the line says why. A source is written as source.table.
+
+    \b
+    Examples:
+      fsbuild lineage carrier_delay_7d.late_share_7d --upstream
+      fsbuild lineage stg_flights --downstream --depth 3 --no-steering
+      fsbuild lineage --changed --output json
+    """
+    from fsbuild.report import format_trace, is_colored
+    from fsbuild.report.paint import ansi, plain
+
+    if asked["changed"] == (model is not None):
+        raise click.UsageError("name a MODEL or MODEL.COLUMN, or ask for --changed, and not for both")
+    if asked["changed"] and asked["upstream"]:
+        raise click.UsageError("--changed goes downstream: leave out --upstream")
+    project, depth, steering = common.project(), asked["depth"], asked["steering"]
+    if model is None:
+        trace = project.changed_lineage(base=asked["base"], depth=depth, steering=steering)
+    else:
+        up, down = asked["upstream"], asked["downstream"]
+        trace = project.lineage(
+            model, upstream=up or not down, downstream=down or not up, depth=depth, steering=steering
+        )
+    if text := format_trace(trace, output, ansi if is_colored(sys.stdout) else plain):
+        click.echo(text)
+    return 0
 
 
 @cli.group(context_settings=_CONTEXT)

@@ -78,13 +78,13 @@ def _section(model: CompiledModel) -> str:
     for column in model.columns:
         made_of = [
             f"{_short(edge.input_id)}.{edge.input_column} ({edge.kind})"
-            for edge in model.lineage.edges
+            for edge in sorted(model.lineage.edges, key=lambda edge: edge.is_steering)
             if edge.column == column.name
         ]
         lines.append(f"| {column.name} | {column.type} | {', '.join(made_of) or '-'} |")
-    filters = [f"{_short(e.input_id)}.{e.input_column}" for e in model.lineage.edges if e.kind == "filters"]
-    if filters:
-        lines.append(f"\nWhich rows there are depends on {', '.join(filters)}.")
+    rows = [f"{_short(e.input_id)}.{e.input_column} ({e.kind})" for e in model.lineage.edges if e.column == "*"]
+    if rows:
+        lines.append(f"\nWhich rows there are depends on {', '.join(rows)}.")
     return "\n".join([*lines, ""])
 
 

@@ -57,7 +57,7 @@ class ModelHandle:
         return self._compiled.columns
 
     def lineage(self, column: str | None = None) -> tuple[ColumnEdge, ...]:
-        """What a column is made of, or all of them; the column `*` stands for which rows there are.
+        """What a column is made of and what steers it, or all of them; `*` stands for which rows there are.
 
         Raises:
             UsageError: the model has no such column.

@@ -787,18 +787,38 @@ class BoundColumn:
     stored_type: str | None
 
 
+EdgeKind = Literal["copied", "transformed", "aggregated", "filters", "joins", "groups", "orders", "partitions"]
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnEdge:
     """One fact of column lineage: `column` depends on `input_column` of the relation `input_id`.
 
-    `kind` says how: the value itself (`copied`), computed from it (`transformed`), computed over many rows of it
-    (`aggregated`), or only steering which rows there are (`filters`; `column` is then "*").
+    `kind` says how. The column's value is made of it: it is the value itself (`copied`), computed from it
+    (`transformed`), or computed over many rows of it (`aggregated`); of several such ways the strongest counts. Or it
+    only steers, which is told apart by the clause that it stands in:
+
+    - `filters`: WHERE, HAVING, QUALIFY, FILTER, LIMIT, the frame of a window, EXCEPT and INTERSECT, what is unnested
+    - `joins`: ON and USING
+    - `groups`: GROUP BY, DISTINCT, and UNION where it drops duplicates
+    - `orders`: ORDER BY, of an aggregate, of a window, or of a query where it decides which rows there are
+    - `partitions`: PARTITION BY
+
+    What steers the value of one column alone - by a window, an aggregate's FILTER or ORDER BY, a query in an
+    expression - leads to that column. What steers which rows there are, of the result or of what it aggregates, leads
+    to the column "*", on which every column depends. A column may both steer and make the value: it has an edge for
+    each.
     """
 
     column: str
     input_id: str
     input_column: str
-    kind: Literal["copied", "transformed", "aggregated", "filters"]
+    kind: EdgeKind
+
+    @property
+    def is_steering(self) -> bool:
+        """Whether the input only steers, and is not what the value is made of."""
+        return self.kind not in ("copied", "transformed", "aggregated")
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,8 @@ def _read_model(bound: _Bound, inputs: Sequence[Input], volatile: frozenset[str]
     if (condition := bound.model.config.deleted_when) is not None:
         # An increment needs the rows that delete; a table that is written as a whole does without them.
         incremental_select = incremental_select or select
-        select = f"SELECT * FROM (\n{select}\n) WHERE NOT coalesce(({condition}), false)"
+        kept = f"WHERE NOT coalesce(({condition}), false)"
+        select, query = f"SELECT * FROM (\n{select}\n) {kept}", f"SELECT * FROM (\n{query}\n) {kept}"
     lineage = trace_lineage(query, inputs, bound.columns[: len(bound.full)])
     return CompiledModel(
         rendered=bound.model,

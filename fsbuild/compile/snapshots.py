@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fsbuild.compile.binding import Binder
 from fsbuild.compile.text import tokenize, volatile_calls
 from fsbuild.errors import BindError, Place, Problem, suggest
-from fsbuild.values import BoundColumn, ColumnEdge, ColumnType, Lineage, RenderedModel, Snapshot
+from fsbuild.values import BoundColumn, ColumnType, EdgeKind, Lineage, RenderedModel, Snapshot
 
 # The columns that a snapshot adds to those of its query.
 SCD_ID, UPDATED_AT, VALID_FROM, VALID_TO, IS_DELETED = META_NAMES = (
@@ -80,16 +80,27 @@ def snapshot_columns(snapshot: Snapshot) -> tuple[ColumnType, ...]:
 
 
 def snapshot_lineage(snapshot: Snapshot, lineage: Lineage) -> Lineage:
-    """Add to the lineage of a snapshot's query what the columns of the history are made of."""
+    """Add to the lineage of a snapshot's query what the columns and the rows of the history are made of.
+
+    Rows of the query meet those of the history by the key (`joins`); a row is added where one of the compared columns,
+    or the time of the update, is another (`filters`).
+    """
     time = (snapshot.updated_at,) if snapshot.updated_at else ()
     made_of = {SCD_ID: (*snapshot.key, *time), UPDATED_AT: time, VALID_FROM: time, VALID_TO: time}
+    steering: dict[EdgeKind, Sequence[str]] = {"joins": snapshot.key, "filters": (*time, *snapshot.compared)}
     edges = [
-        ColumnEdge(snapshot.names[key], edge.input_id, edge.input_column, "transformed")
+        replace(edge, column=snapshot.names[key], kind=edge.kind if edge.is_steering else "transformed")
         for key, columns in made_of.items()
         for edge in lineage.edges
         if edge.column in columns
     ]
-    return replace(lineage, edges=(*lineage.edges, *dict.fromkeys(edges)))
+    edges += [
+        replace(edge, column="*", kind=edge.kind if edge.is_steering else kind)
+        for kind, columns in steering.items()
+        for edge in lineage.edges
+        if edge.column in columns
+    ]
+    return replace(lineage, edges=tuple(dict.fromkeys([*lineage.edges, *edges])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,6 +321,7 @@ def input_times(model: CompiledModel, models: Mapping[str, CompiledModel]) -> di
         while name in models and models[name].rendered.config.materialized in INLINED:
             lineage = models[name].lineage
             origins = [edge for edge in lineage.edges if edge.column.lower() == column.lower()]
+            # A column that something steers alone has an edge for that too, and is no mere copy.
             is_plain = not any(edge.kind == "aggregated" for edge in lineage.edges)
             if lineage.unknown or not is_plain or len(origins) != 1 or origins[0].kind != "copied":
                 break

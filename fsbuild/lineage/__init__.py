@@ -15,30 +15,54 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from functools import cache
 
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 
 from fsbuild.lineage.queries import trace_query
-from fsbuild.lineage.scopes import Column, Input, Scope, UnknownError
-from fsbuild.values import ColumnEdge, ColumnType, Lineage
+from fsbuild.lineage.scopes import (
+    AGGREGATED,
+    COPIED,
+    FILTERS,
+    GROUPS,
+    JOINS,
+    ORDERS,
+    PARTITIONS,
+    TRANSFORMED,
+    Column,
+    Input,
+    Scope,
+    UnknownError,
+)
+from fsbuild.values import ColumnEdge, ColumnType, EdgeKind, Lineage
 
 __all__ = ["Input", "trace_lineage"]
 
-_KINDS: tuple[Literal["copied", "transformed", "aggregated"], ...] = ("copied", "transformed", "aggregated")
+_STRONGEST: tuple[tuple[int, EdgeKind], ...] = (
+    (AGGREGATED, "aggregated"),
+    (TRANSFORMED, "transformed"),
+    (COPIED, "copied"),
+)
+_STEERING: tuple[tuple[int, EdgeKind], ...] = (
+    (FILTERS, "filters"),
+    (JOINS, "joins"),
+    (GROUPS, "groups"),
+    (ORDERS, "orders"),
+    (PARTITIONS, "partitions"),
+)
 
 
 def trace_lineage(sql: str, inputs: Sequence[Input], columns: Sequence[ColumnType]) -> Lineage:
     """Trace every output column of a query, and the choice of its rows, back to the columns of its inputs.
 
     `sql` is a SELECT in DuckDB's dialect that reads the inputs by schema and identifier; `columns` are the ones that
-    the engine's binder found. Edges are unique and sorted; of several ways from one column to another the strongest
-    counts (aggregated, transformed, copied). What steers which rows there are, and which of them an aggregate or a
-    window sees, leads to the column "*". Never raises: what cannot be traced is `unknown`, with the reason.
+    the engine's binder found. Edges are unique and sorted; `values.ColumnEdge` says what the kinds mean. A kind of
+    steering stays what it is wherever it goes on: rows that are filtered by a row number depend on the columns of its
+    window as `partitions` and `orders`. Never raises: what cannot be traced is `unknown`, with the reason.
 
         SELECT id, max(x) AS top FROM s.t WHERE y > 0 GROUP BY id
-        *   <- t.id filters, t.y filters
+        *   <- t.id groups, t.y filters
         id  <- t.id copied
         top <- t.x aggregated
     """
@@ -57,10 +81,17 @@ def trace_lineage(sql: str, inputs: Sequence[Input], columns: Sequence[ColumnTyp
         return Lineage(unknown="the query is nested too deeply")
     except Exception as exc:  # noqa: BLE001 - the engine accepts this query; explaining it must not be what fails
         return Lineage(unknown=f"tracing the query failed: {type(exc).__name__}")
-    edges = {ColumnEdge("*", *cell, "filters") for cell in traced.filters}
+    edges = {ColumnEdge("*", *cell, kind) for cell, ways in traced.steering.items() for kind in _kinds(ways)}
     for known, column in zip(columns, traced.columns, strict=True):
-        edges.update(ColumnEdge(known.name, *cell, _KINDS[rank]) for cell, rank in column.origins.items())
+        edges.update(ColumnEdge(known.name, *cell, kind) for cell, w in column.origins.items() for kind in _kinds(w))
     return Lineage(tuple(sorted(edges, key=lambda e: (e.column, e.input_id, e.input_column, e.kind))))
+
+
+@cache
+def _kinds(ways: int) -> tuple[EdgeKind, ...]:
+    """Name the ways in which something depends on a column: the strongest in which it is made of it, and all others."""
+    strongest = [kind for bit, kind in _STRONGEST if ways & bit][:1]
+    return (*strongest, *(kind for bit, kind in _STEERING if ways & bit))
 
 
 def _compare(traced: Sequence[Column], columns: Sequence[ColumnType]) -> None:

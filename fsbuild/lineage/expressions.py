@@ -1,4 +1,4 @@
-"""An expression and the scope around it in, the cells that its value comes from out; what steers it joins the scope.
+"""An expression and the scope around it in, what its value is made of and what steers it out.
 
 The invariant: every part of an expression is a value, steers, or is refused. What is in no table here counts as a
 transformation of all that is in it, so that a function that we have never heard of loses no edge.
@@ -12,8 +12,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlglot import exp
+from sqlglot.helper import ensure_list
 
-from fsbuild.lineage.scopes import AGGREGATED, COPIED, TRANSFORMED, Column, Origins, Scope, UnknownError, look_up, merge
+from fsbuild.lineage.scopes import (
+    AGGREGATED,
+    COPIED,
+    FILTERS,
+    ORDERS,
+    PARTITIONS,
+    TRANSFORMED,
+    VALUES,
+    Column,
+    Origins,
+    Scope,
+    UnknownError,
+    look_up,
+    merge,
+    steered,
+)
 
 # Aggregates of DuckDB that sqlglot reads as plain functions; a test compares them with the engine's own list.
 AGGREGATES = {
@@ -21,30 +37,32 @@ AGGREGATES = {
     *("count_star", "entropy", "favg", "fill", "fsum", "histogram", "histogram_exact", "kahan_sum", "kurtosis_pop"),
     *("mad", "mean", "product", "rank_dense", "reservoir_quantile", "sem", "sum_no_overflow", "sumkahan"),
 }
+# What steers a window, and how; `spec` bounds the frame of rows that it sees.
+_OVER = (("partition_by", PARTITIONS), ("order", ORDERS), ("spec", FILTERS))
 # What `unnest` makes one column of; a struct would become one column for each of its fields.
 _LISTS = (exp.Array, exp.ArrayAgg, exp.ArrayDistinct, exp.ArrayFilter, exp.GenerateSeries, exp.Split, exp.Transform)
 
 
 def find_origins(expression: exp.Expr, scope: Scope) -> Origins:
-    """Find where the value of an expression comes from; what steers it on the way goes into the scope's filters."""
+    """Find what the value of an expression depends on; only what makes rows on the way steers those of the scope."""
     found: Origins = {}
     stack = [(expression, COPIED)]
     while stack:
         node, rank = stack.pop()
         special = _SPECIAL.get(type(node))
         if special is not None:
-            for cell, own in special(node, scope).items():
-                found[cell] = max(own, rank, found.get(cell, own))
+            for cell, ways in special(node, scope).items():
+                found[cell] = found.get(cell, 0) | (ways | rank if ways & VALUES else ways)
             continue
         rank = max(rank, _strength(node))
         stack += [(child, rank) for child in node.iter_expressions()]
     return found
 
 
-def steer(expression: exp.Expr | None, scope: Scope) -> None:
-    """Let all that an expression is made of steer the rows of the scope."""
+def steer(expression: exp.Expr | None, scope: Scope, kind: int = FILTERS) -> None:
+    """Let all that an expression depends on steer the rows of the scope."""
     if expression is not None:
-        scope.filters.update(find_origins(expression, scope))
+        scope.steer(find_origins(expression, scope), kind)
 
 
 def _strength(node: exp.Expr) -> int:
@@ -88,7 +106,7 @@ def require_list(argument: exp.Expr, scope: Scope) -> None:
     if isinstance(argument, exp.Column):
         types = {(i.unique_id, c.name): c.type for i in scope.inputs.values() for c in i.columns}
         origins = find_origins(argument, scope)
-        if origins and all(types[cell].endswith("]") and rank == COPIED for cell, rank in origins.items()):
+        if origins and all(types[cell].endswith("]") and ways == COPIED for cell, ways in origins.items()):
             return
     elif isinstance(argument, _LISTS):
         return
@@ -127,25 +145,41 @@ def _dot(node: exp.Expr, scope: Scope) -> Origins:
 
 
 def _subquery(node: exp.Expr, scope: Scope) -> Origins:
+    """A query as a value: which rows it has steers that value alone."""
     traced = scope.trace_query(node, scope)
-    scope.filters.update(traced.filters)
-    return merge(*(column.origins for column in traced.columns))
+    return merge(*(column.origins for column in traced.columns), traced.steering)
 
 
 def _exists(node: exp.Expr, scope: Scope) -> Origins:
-    """EXISTS is made of nothing but what steers its query."""
-    return dict.fromkeys(scope.trace_query(node.this, scope).filters, TRANSFORMED)
+    """EXISTS is made of nothing; what steers the rows of its query steers it."""
+    return scope.trace_query(node.this, scope).steering
 
 
-def _steered(node: exp.Expr, scope: Scope) -> Origins:
-    """Trace a window function, an aggregate's FILTER or its ORDER BY: `this` is the value, all else steers it."""
-    value = node.this
-    rest = [child for child in node.iter_expressions() if child is not value]
-    if value is None:  # WITHIN GROUP (ORDER BY value)
-        return merge(*(find_origins(child, scope) for child in rest))
-    for child in rest:
-        steer(child, scope)
-    return merge(find_origins(value, scope), at_least=AGGREGATED if isinstance(node, exp.Window) else COPIED)
+def _window(node: exp.Window, scope: Scope) -> Origins:
+    return merge(merge(find_origins(node.this, scope), at_least=AGGREGATED), _over(node, scope))
+
+
+def _over(window: exp.Window, scope: Scope) -> Origins:
+    """What steers a window function; a named window means what its definition means where the name is used."""
+    found = [
+        steered(find_origins(part, scope), kind) for name, kind in _OVER for part in ensure_list(window.args.get(name))
+    ]
+    if (name := window.args.get("alias")) is not None:
+        named = scope.find_window(name.name.lower())
+        if named is None:
+            raise UnknownError(f"window '{name.name}' cannot be resolved")
+        found.append(_over(named, scope))
+    return merge(*found)
+
+
+def _filter(node: exp.Filter, scope: Scope) -> Origins:
+    return merge(find_origins(node.this, scope), steered(find_origins(node.expression, scope), FILTERS))
+
+
+def _order(node: exp.Order, scope: Scope) -> Origins:
+    """Trace the ORDER BY in an aggregate: `this` is the value, and there is none WITHIN GROUP (ORDER BY value)."""
+    keys = merge(*(find_origins(key, scope) for key in node.expressions))
+    return keys if node.this is None else merge(find_origins(node.this, scope), steered(keys, ORDERS))
 
 
 def _count(node: exp.Expr, scope: Scope) -> Origins:
@@ -157,7 +191,7 @@ def _count(node: exp.Expr, scope: Scope) -> Origins:
 def _unnested(node: exp.Expr, scope: Scope) -> Origins:
     """Unnesting makes as many rows of each row as there are values."""
     origins = merge(*(find_origins(child, scope) for child in node.iter_expressions()), at_least=TRANSFORMED)
-    scope.filters.update(origins)
+    scope.steer(origins)
     return origins
 
 
@@ -205,9 +239,9 @@ _SPECIAL: Mapping[type[exp.Expr], Callable[[Any, Scope], Origins]] = {
     exp.Intersect: _subquery,
     exp.Except: _subquery,
     exp.Exists: _exists,
-    exp.Window: _steered,
-    exp.Filter: _steered,
-    exp.Order: _steered,
+    exp.Window: _window,
+    exp.Filter: _filter,
+    exp.Order: _order,
     exp.Count: _count,
     exp.Explode: _unnested,
     exp.Lambda: _lambda,

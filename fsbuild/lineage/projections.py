@@ -12,7 +12,10 @@ from collections.abc import Iterable, Sequence
 from sqlglot import exp
 
 from fsbuild.lineage.expressions import expand_star, find_column, find_origins, is_aggregate, require_list, steer
-from fsbuild.lineage.scopes import Column, Scope
+from fsbuild.lineage.scopes import ORDERS, Column, Scope
+
+# What keys stand in, and numbers among them still count columns.
+_BRACKETS = (exp.Paren, exp.Tuple, exp.Rollup, exp.Cube, exp.GroupingSets)
 
 
 def project(projection: exp.Expr, scope: Scope) -> list[Column]:
@@ -48,18 +51,22 @@ def order_and_limit(query: exp.Expr, columns: Sequence[Column], scope: Scope) ->
         keys = [ordered.this for ordered in order.expressions]
         named = {c.key: c for c in reversed(columns)}
         outputs = [named.get(k.name.lower()) if isinstance(k, exp.Column) and not k.table else None for k in keys]
-        scope.filters.update(cell for column in outputs if column for cell in column.origins)
-        steer_by([key for key, output in zip(keys, outputs, strict=True) if output is None], columns, scope)
+        for column in outputs:
+            scope.steer(column.origins if column else {}, ORDERS)
+        steer_by([key for key, output in zip(keys, outputs, strict=True) if output is None], columns, scope, ORDERS)
     for clause in ("limit", "offset"):
         steer(args.get(clause), scope)
 
 
-def steer_by(keys: Iterable[exp.Expr], columns: Sequence[Column], scope: Scope) -> None:
+def steer_by(keys: Iterable[exp.Expr], columns: Sequence[Column], scope: Scope, kind: int) -> None:
     """Let keys steer; a number stands for an output column, ALL for all of them."""
     for key in keys:
-        if isinstance(key, exp.Literal) and key.is_int and 0 < int(key.name) <= len(columns):
-            scope.filters.update(columns[int(key.name) - 1].origins)
+        if isinstance(key, _BRACKETS):
+            steer_by(key.iter_expressions(), columns, scope, kind)
+        elif isinstance(key, exp.Literal) and key.is_int and 0 < int(key.name) <= len(columns):
+            scope.steer(columns[int(key.name) - 1].origins, kind)
         elif isinstance(key, exp.Var) and key.name.upper() == "ALL":
-            scope.filters.update(cell for column in columns for cell in column.origins)
+            for column in columns:
+                scope.steer(column.origins, kind)
         else:
-            steer(key, scope)
+            steer(key, scope, kind)

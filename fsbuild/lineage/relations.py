@@ -14,6 +14,8 @@ from fsbuild.lineage.expressions import find_origins, require_list, steer
 from fsbuild.lineage.pivots import trace_pivot
 from fsbuild.lineage.scopes import (
     COPIED,
+    FILTERS,
+    JOINS,
     TRANSFORMED,
     Column,
     Origins,
@@ -23,6 +25,7 @@ from fsbuild.lineage.scopes import (
     merge,
     name_source,
     rename,
+    steered,
 )
 
 
@@ -40,7 +43,7 @@ def trace_item(item: exp.Expr, scope: Scope) -> Sequence[Column]:
             schema, name = None, alias.name.lower()
         source = name_source(schema, name, traced.columns)
         scope.sources.append(source)
-        scope.filters.update(traced.filters)
+        scope.steer(traced.steering)
         columns = source.columns
     for join in item.args.get("joins") or ():
         columns = trace_join(columns, join, scope)
@@ -78,16 +81,17 @@ def _generated(item: exp.Unnest | exp.GenerateSeries, scope: Scope) -> tuple[Non
         name, arguments = ("range" if item.args.get("is_end_exclusive") else "generate_series"), [item]
     values = [merge(find_origins(argument, scope), at_least=TRANSFORMED) for argument in arguments]
     columns = [Column(name, origins) for origins in values]
-    if item.args.get("offset"):
-        columns.append(Column("ordinality", {}))
-    return None, name, Traced(columns, merge(*values))
+    if (offset := item.args.get("offset")) is not None:
+        # sqlglot takes the last name of `AS t(a, b)` for the number's.
+        columns.append(Column(offset.name if isinstance(offset, exp.Identifier) else "ordinality", {}))
+    return None, name, Traced(columns, steered(merge(*values), FILTERS))
 
 
 def trace_join(left: Sequence[Column], join: exp.Join, scope: Scope) -> Sequence[Column]:
     """Enter the right side of a join into the scope; the columns are what `*` means after it."""
     before = len(scope.sources)
     right = trace_item(join.this, scope)
-    steer(join.args.get("on"), scope)
+    steer(join.args.get("on"), scope, JOINS)
     lefts, rights = ({c.key: c.origins for c in reversed(side) if c.key is not None} for side in (left, right))
     keys = [identifier.name.lower() for identifier in join.args.get("using") or ()]
     if join.method == "NATURAL":
@@ -95,7 +99,8 @@ def trace_join(left: Sequence[Column], join: exp.Join, scope: Scope) -> Sequence
     if any(key not in lefts or key not in rights for key in keys):
         raise UnknownError("a column of USING cannot be found")
     merged = {key: _merge_sides(lefts[key], rights[key], join) for key in keys}
-    scope.filters.update(cell for key in keys for cell in (*lefts[key], *rights[key]))
+    for key in keys:
+        scope.steer(merge(lefts[key], rights[key]), JOINS)
     scope.merged.update(merged)
     kept = [Column(c.name, merged[c.key]) if c.key in merged else c for c in left]
     if join.kind in ("SEMI", "ANTI"):

@@ -16,10 +16,15 @@ from fsbuild.values import ColumnType, Relation
 if TYPE_CHECKING:
     from sqlglot import exp
 
-COPIED, TRANSFORMED, AGGREGATED = 0, 1, 2
+# The ways in which something depends on a column, as bits: how a value is made of it, the strongest last ...
+COPIED, TRANSFORMED, AGGREGATED = 1, 2, 4
+VALUES = COPIED | TRANSFORMED | AGGREGATED
+# ... and how it steers which rows there are, or which rows and in which order a value is made of.
+FILTERS, JOINS, GROUPS, ORDERS, PARTITIONS = 8, 16, 32, 64, 128
+STEERING = FILTERS | JOINS | GROUPS | ORDERS | PARTITIONS
 
 Cell = tuple[str, str]  # an input's unique id, and the name of one of its columns
-Origins = dict[Cell, int]  # where a value comes from, and the strongest way in which it does
+Origins = dict[Cell, int]  # what something depends on, and the ways in which it does
 
 
 class UnknownError(Exception):
@@ -50,10 +55,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A relation: its columns, and the cells that steer which rows it has."""
+    """A relation: its columns, and what steers which rows it has."""
 
     columns: Sequence[Column]
-    filters: Iterable[Cell] = ()
+    steering: Origins = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +83,28 @@ class Scope:
     merged: dict[str, Origins] = field(default_factory=dict)  # the columns of USING and NATURAL joins
     aliases: dict[str, Origins] = field(default_factory=dict)
     columns: Sequence[Column] = ()  # what `*` means
-    filters: set[Cell] = field(default_factory=set)
+    windows: Mapping[str, exp.Window] = field(default_factory=dict)
+    steering: Origins = field(default_factory=dict)  # what steers which rows there are
     chosen: Column | None = None  # what COLUMNS stands for in one of the columns that it expands to
     expanded: list[Column] = field(default_factory=list)  # what a COLUMNS met on the way expands to
 
     def child(self, ctes: Mapping[str, Callable[[], Traced]] | None = None) -> Scope:
         """A scope within this one."""
         return Scope(self.inputs, self.trace_query, self.ctes if ctes is None else ctes, self)
+
+    def steer(self, origins: Origins, kind: int = FILTERS) -> None:
+        """Let what something depends on steer the rows."""
+        for cell, ways in steered(origins, kind).items():
+            self.steering[cell] = self.steering.get(cell, 0) | ways
+
+    def find_window(self, name: str) -> exp.Window | None:
+        """Find the definition of a named window, here or around."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.windows:
+                return scope.windows[name]
+            scope = scope.outer
+        return None
 
     def find(self, parts: Sequence[str]) -> tuple[Origins, bool] | None:
         """Find `[schema.][table.]column[.field…]` here: its origins, and whether it is the whole value."""
@@ -123,12 +143,17 @@ def look_up(parts: Sequence[str], scope: Scope | None) -> Origins | None:
 
 
 def merge(*several: Origins, at_least: int = COPIED) -> Origins:
-    """Join what several values come from; each cell counts in its strongest way."""
+    """Join what several values depend on; what they are made of counts as `at_least`, what steers them stays."""
     merged: Origins = {}
     for origins in several:
-        for cell, rank in origins.items():
-            merged[cell] = max(rank, at_least, merged.get(cell, rank))
+        for cell, ways in origins.items():
+            merged[cell] = merged.get(cell, 0) | (ways | at_least if ways & VALUES else ways)
     return merged
+
+
+def steered(origins: Origins, kind: int) -> Origins:
+    """What is steered by a value: what that is made of steers as `kind` says, what steers it goes on as it is."""
+    return {cell: (ways & STEERING) | (kind if ways & VALUES else 0) for cell, ways in origins.items()}
 
 
 def name_source(schema: str | None, name: str, columns: Iterable[Column]) -> Source:
@@ -153,4 +178,4 @@ def rename(traced: Traced, alias: exp.TableAlias | None) -> Traced:
     if len(names) > len(traced.columns):
         raise UnknownError("a relation has fewer columns than names")
     renamed = [Column(name, column.origins) for name, column in zip(names, traced.columns, strict=False)]
-    return Traced([*renamed, *traced.columns[len(names) :]], traced.filters) if names else traced
+    return Traced([*renamed, *traced.columns[len(names) :]], traced.steering) if names else traced

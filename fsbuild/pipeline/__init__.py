@@ -13,11 +13,13 @@ training set again, measuring.py tells what a table holds and checking.py how it
 a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next
 one would find nothing to do. discovery.py lists features, and finds what has a name; freshness.py tells how old
 sources are. unit_subjects.py judges unit tests when a project is compiled, unit_testing.py runs them, and
-increment_testing.py those with batches.
+increment_testing.py those with batches. tracing.py follows columns across models; baseline.py compiles the project as
+it was in a commit, and impact.py compares it with what is there now.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
+from fsbuild.pipeline.baseline import compile_at
 from fsbuild.pipeline.checking import infer_checks, show_checks
 from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
@@ -31,6 +33,7 @@ from fsbuild.pipeline.drafting import (
     write_compiled,
 )
 from fsbuild.pipeline.freshness import source_ages
+from fsbuild.pipeline.impact import trace_changes
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
@@ -48,6 +51,7 @@ from fsbuild.pipeline.restoring import restore_tables
 from fsbuild.pipeline.retrieving import given_source, inline_model, prepare_retrieval
 from fsbuild.pipeline.running import Agenda, RunOptions, plan_run, set_agenda, tools_for, warming_up, work_on
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
+from fsbuild.pipeline.tracing import Tracing, trace_name
 from fsbuild.pipeline.training import content_of, find_training_set, followed, recipe_of
 from fsbuild.pipeline.unit_testing import prepare_trials, trying_out
 from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
@@ -64,8 +68,11 @@ __all__ = [
     "LakeState",
     "LastRun",
     "RunOptions",
+    "SourceAge",
+    "Tracing",
     "bound_versions",
     "compare_statistics",
+    "compile_at",
     "compile_draft",
     "compiled_path",
     "content_of",
@@ -103,6 +110,8 @@ __all__ = [
     "source_ages",
     "tests_graph",
     "tools_for",
+    "trace_changes",
+    "trace_name",
     "trying_out",
     "unit_tests_of",
     "vacuum_tables",

@@ -44,25 +44,12 @@ def compile_draft(draft: Draft) -> Compiled:
     Raises:
         FsbuildError: SQL, sources or checks are wrong; all problems at once.
     """
-    from fsbuild.compile import compile_models
     from fsbuild.engine import Binder
 
     project = draft.project
     binder = Binder(project.root, project.target.settings, sources_in_use(draft))
     problems: list[Problem] = []
-    known = {one.unique_id: one for one in _known_relations(draft, binder, problems)}
-    parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]
-    try:
-        compiled = compile_models(
-            parents_first,
-            known.values(),
-            binder,
-            lambda model: compiled_path(project, model),
-            expander(draft, binder).expand,
-        )
-    except CompileError as exc:
-        raise CompileError(in_order([*problems, *exc.problems])) from exc
-    models = {model.unique_id: model for model in compiled}
+    models, known = _bind(draft, binder, problems)
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in models.items()}
     columns |= {name: one.columns for name, one in known.items()}
     schemas = _schema_checks(draft, columns, binder, problems)
@@ -84,6 +71,47 @@ def compile_draft(draft: Draft) -> Compiled:
     if problems:
         raise CompileError(in_order(problems))
     return Compiled(draft, models, known)
+
+
+def compile_sql(draft: Draft) -> Compiled:
+    """Type every source, seed and model, and leave checks alone.
+
+    Raises:
+        FsbuildError: SQL or sources are wrong; all problems at once.
+    """
+    from fsbuild.engine import Binder
+
+    binder = Binder(draft.project.root, draft.project.target.settings, sources_in_use(draft))
+    problems: list[Problem] = []
+    models, known = _bind(draft, binder, problems)
+    if problems:
+        raise CompileError(in_order(problems))
+    return Compiled(draft, models, known)
+
+
+def _bind(
+    draft: Draft, binder: Binder, problems: list[Problem]
+) -> tuple[dict[str, CompiledModel], dict[str, KnownRelation]]:
+    """Type what models read, whose problems are added, and then the models.
+
+    Raises:
+        CompileError: the SQL of models is wrong; all problems at once.
+    """
+    from fsbuild.compile import compile_models
+
+    known = {one.unique_id: one for one in _known_relations(draft, binder, problems)}
+    parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]
+    try:
+        compiled = compile_models(
+            parents_first,
+            known.values(),
+            binder,
+            lambda model: compiled_path(draft.project, model),
+            expander(draft, binder).expand,
+        )
+    except CompileError as exc:
+        raise CompileError(in_order([*problems, *exc.problems])) from exc
+    return {model.unique_id: model for model in compiled}, known
 
 
 def expander(draft: Draft, binder: Binder) -> Expander:

@@ -120,7 +120,7 @@ def _origins(edges: Sequence[ColumnEdge], unique_id: str) -> dict[str, str]:
     """The columns of a training set by the column of a feature model that each has the values of."""
     found: dict[str, list[str]] = {}
     for edge in edges:
-        if edge.input_id == unique_id and edge.column != "*":
+        if edge.input_id == unique_id and not edge.is_steering:
             found.setdefault(edge.column, []).append(edge.input_column)
     # A feature is made of itself and of the times that decide which row counts.
     return {column: inputs[0] if len(inputs) == 1 else _nearest(column, inputs) for column, inputs in found.items()}

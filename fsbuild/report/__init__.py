@@ -18,6 +18,7 @@ from typing import Literal, TextIO
 from fsbuild.errors import Problem
 from fsbuild.report.footer import Footer
 from fsbuild.report.json_lines import JsonLines, LogLines, problem_line
+from fsbuild.report.lineage import TraceForm, format_trace
 from fsbuild.report.paint import ansi, plain
 from fsbuild.report.plan import format_plan
 from fsbuild.report.problems import format_problems
@@ -26,9 +27,11 @@ from fsbuild.report.table import format_table
 from fsbuild.values import Event
 
 __all__ = [
+    "TraceForm",
     "format_plan",
     "format_problems",
     "format_table",
+    "format_trace",
     "is_colored",
     "listen_to_logs",
     "make_reporter",
