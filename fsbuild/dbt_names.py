@@ -23,7 +23,7 @@ def test_name(check: Check, node: str) -> str:
     accepted_values on kind of orders   -> accepted_values_orders_kind__a__b
     """
     if check.title:
-        return check.title
+        return re.sub(r"[^\w-]+", "_", check.title)
     arguments = {**check.arguments, **({"column_name": check.column} if check.column else {})}
     flat = [str(value) for name in sorted(arguments) for value in _flat(arguments[name])]
     full = f"{check.name}_{node}_" + "__".join(re.sub(r"[^0-9a-zA-Z_]+", "_", text) for text in flat)

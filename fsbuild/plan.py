@@ -31,7 +31,8 @@ from fsbuild.values import (
     TableState,
 )
 
-# When rows are checked: never (dbt's `run`), when they or their checks change, or in every run (`build`).
+# When rows are checked: never (dbt's `run`, but for what always holds), when they or their checks change, or in every
+# run (`build`).
 Checking = Literal["never", "changes", "always"]
 _REDEFINED = "its SQL, columns or configuration changed"
 # A model's fingerprint is `own.parents.increment.checks`, a seed's `own.checks`.
@@ -354,14 +355,15 @@ class _Planner:
         return self.inlined[model.unique_id]
 
     def _has_new_checks(self, fingerprint: str, state: TableState) -> bool:
-        is_new = fingerprint.rpartition(".")[2] != (state.fingerprint or "").rpartition(".")[2]
-        return is_new and self.checking != "never"
+        now, then = fingerprint.rpartition(".")[2], (state.fingerprint or "").rpartition(".")[2]
+        return now != then if self.checking != "never" else now != then[: len(now)]
 
-    def _checks_part(self, checks: Iterable[Check]) -> str:
-        """Identify the checks that the rows pass: rows that nobody checks have passed none."""
+    def _checks_part(self, checks: Sequence[Check]) -> str:
+        """Identify the checks that the rows pass: those that always hold, then all others where these are looked at."""
+        always = _hash(*(_said(check) for check in checks if check.always_gates))
         if self.checking == "never":
-            checks = ()
-        return _hash(*map(_said, checks))
+            return always
+        return always + _hash(*(_said(check) for check in checks if not check.always_gates))
 
 
 def _rebuild_reason(model: CompiledModel, state: TableState, fingerprint: str, *, full_refresh: bool) -> str | None:

@@ -153,9 +153,11 @@ class Check:
     their unique ids, which are `references` too. Only rows that meet `where` are looked at. What a number of failing
     rows means is said by `error_if` and `warn_if`. `title` is a name that a user gave the check, and `said` has the
     settings that its YAML names. `sql` selects what is wrong, where the check is the project's own; the nodes that it
-    reads have the names of `checked_relation` there. `custom` is a function of a pandera schema. With `is_constraint`
-    it is a part of the model's contract. `store_failures` says whether the rows that fail are kept, None where the
-    command says it; at most `limit` failures count, by the SQL `fail_calc` over what its query selects.
+    reads have the names of `checked_relation` there. `custom` is a function of a pandera schema, and with
+    `is_of_schema` the check was written in one; with `is_constraint` it is a part of the model's contract.
+
+    `store_failures` says whether the rows that fail are kept, None where the command says it; at most `limit` failures
+    count, by the SQL `fail_calc` over what its query selects.
     """
 
     name: str
@@ -172,9 +174,15 @@ class Check:
     sql: str | None = None
     custom: SchemaCheck | None = None
     is_constraint: bool = False
+    is_of_schema: bool = False
     store_failures: bool | None = None
     limit: int | None = None
     fail_calc: str | None = None
+
+    @property
+    def always_gates(self) -> bool:
+        """Whether it holds in every command: a project of dbt's leaves its tests to `test` and `build`, and no more."""
+        return self.is_of_schema or self.is_constraint or self.severity == "quarantine"
 
     @property
     def label(self) -> str:

@@ -230,3 +230,30 @@ def test_an_ephemeral_model_has_no_contract(make_project: Make) -> None:
     assert messages(make_project(SHOP | {"models/orders.sql": sql})) == [
         "'orders' is of the kind 'ephemeral', which has no contract"
     ]
+
+
+def test_a_contract_holds_where_a_project_of_dbt_leaves_its_tests_to_test(make_project: Make) -> None:
+    tests = CONTRACT.replace("data_type: bigint}", "data_type: bigint, data_tests: [less_than: {max_value: 2}]}")
+    root = make_project(SHOP | {"models/orders.yml": tests})
+    (root / "fsbuild_project.yml").rename(root / "dbt_project.yml")
+
+    run = next(result for result in Project(root).run().results if result.name == "orders")
+    assert (run.status, "less_than" in {check.check.name for check in run.checks}) == ("success", False)
+    again = next(result for result in Project(root).run().results if result.name == "orders")
+    assert again.status == "unchanged"
+    bad = Project(root, variables={"amount": -1}).run().results
+    assert {result.name: result.status for result in bad} == {"orders": "error"}
+    assert build(root).status == "error"
+
+
+def test_a_pandera_schema_holds_there_too(make_project: Make) -> None:
+    files = SHOP | {
+        "models/orders.sql": SHOP["models/orders.sql"].replace("'table'", "'table', pandera='checks.orders:Orders'"),
+        "models/orders.yml": "models: [{name: orders}]\n",
+        "checks/orders.py": "import pandera.polars as pa\n\nclass Orders(pa.DataFrameModel):\n"
+        "    id: int = pa.Field(le=1)\n",
+    }
+    root = make_project(files)
+    (root / "fsbuild_project.yml").rename(root / "dbt_project.yml")
+
+    assert {result.name: result.status for result in Project(root).run().results}["orders"] == "error"

@@ -75,7 +75,7 @@ class _Reading:
         written = {ours.get(key, key): _plain(value) for key, value in arguments.items() if value is not None}
         if severity == "quarantine" and not known.tells_rows:
             severity = "error"
-        self.checks.append(Check(known.name, column, written, self.place, severity))
+        self.checks.append(Check(known.name, column, written, self.place, severity, is_of_schema=True))
 
 
 def read_schema(reference: str, root: Path, columns: Schema, place: Place) -> SchemaReading:
@@ -179,7 +179,7 @@ def _read_check(
         severity = "error"
     custom = SchemaCheck(to.reference, to.digest, *place, bool(one.element_wise and column is not None))
     title = str(one.title or one.name or f"check {place[1] + 1}")
-    to.checks.append(Check(title, column, {}, to.place, severity, custom=custom))
+    to.checks.append(Check(title, column, {}, to.place, severity, custom=custom, is_of_schema=True))
 
 
 def _severity(*metadata: Mapping[str, Any] | None) -> Severity:

@@ -38,7 +38,7 @@ def _read_steps(unique_id: str, steps: Mapping[str, Step], work: Work) -> Iterat
 
 def _referred(unique_id: str, work: Work) -> Iterator[str]:
     """The nodes that a node's checks refer to."""
-    for check in checks_of(unique_id, work) if work.is_checking else ():
+    for check in checks_of(unique_id, work):
         yield from check.references
 
 

@@ -209,8 +209,7 @@ class Execution:
         self.tools.lake.set_properties(relation, said, config.description, self.work.run_id)
 
     def _check_view(self, unique_id: str, node: NodeResult) -> NodeResult:
-        checks = checks_of(unique_id, self.work) if self.work.is_checking else ()
-        if not checks:
+        if not checks_of(unique_id, self.work):
             return replace(node, status="success", message="a view")
         results = self._check_published(unique_id)
         return replace(node, status=_verdict(results, "success", "error"), checks=results)
@@ -476,12 +475,10 @@ class Execution:
             before = self.tools.lake.loads(self.bindings.relation(unique_id), LOADS)
             return Past(now, before, lambda: self.measuring.drifts(unique_id, measured()))
 
-        results: tuple[CheckResult, ...] = ()
-        if self.work.is_checking:
-            key = key_of(unique_id, self.work) if load.strategy == "snapshot" or not load.key else load.key
-            checked = whole if load.has_new_checks else strategy.checked()
-            rows = replace(self._staged_rows(checked, columns, key, whole=whole), past=past)
-            results = self._check(unique_id, rows, gating(checks_of(unique_id, self.work)))
+        key = key_of(unique_id, self.work) if load.strategy == "snapshot" or not load.key else load.key
+        checked = whole if load.has_new_checks else strategy.checked()
+        rows = replace(self._staged_rows(checked, columns, key, whole=whole), past=past)
+        results = self._check(unique_id, rows, gating(checks_of(unique_id, self.work)))
         if model is None or _verdict(results, "success", "error") == "error":
             return results, None
         return (*results, *self.measuring.judge(model, measured())), measured()

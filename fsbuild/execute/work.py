@@ -120,6 +120,7 @@ class Work:
     inputs: Mapping[str, tuple[str, ...]]
     now: dt.datetime = EPOCH
     window: Span | None = None
+    # Whether all checks hold, or those alone that hold in every command.
     is_checking: bool = True
     # Whether the rows that fail checks are kept in tables of their own, and the schema of these.
     store_failures: bool = False
@@ -153,12 +154,14 @@ def path_of(unique_id: str, work: Work) -> str:
 
 
 def checks_of(unique_id: str, work: Work) -> tuple[Check, ...]:
-    """List the checks of a node."""
+    """List the checks of a node that hold in this run."""
     if unique_id in work.models:
-        return work.models[unique_id].rendered.model.checks
-    if unique_id in work.seeds:
-        return work.seeds[unique_id].checks
-    return work.sources[unique_id].checks
+        checks = work.models[unique_id].rendered.model.checks
+    elif unique_id in work.seeds:
+        checks = work.seeds[unique_id].checks
+    else:
+        checks = work.sources[unique_id].checks
+    return checks if work.is_checking else tuple(check for check in checks if check.always_gates)
 
 
 def key_of(unique_id: str, work: Work) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ def work_on(command: str, compiled: Compiled, lake: LakeState, moment: Moment) -
 
 
 def is_checking(command: str, draft: Draft) -> bool:
-    """Whether a command holds rows against their checks."""
+    """Whether a command holds rows against all of their checks, and not only against those that always hold."""
     return command not in ("run", "snapshot") or draft.project.checks_gate_run
 
 
@@ -158,7 +158,7 @@ def warming_up(plan: Plan, work: Work) -> Iterator[None]:
     from fsbuild import check, store
     from fsbuild.execute import checks_of
 
-    checked = {step.unique_id for step in plan.steps if work.is_checking and checks_of(step.unique_id, work)}
+    checked = {step.unique_id for step in plan.steps if checks_of(step.unique_id, work)}
     written = {step.unique_id for step in plan.steps if step.action in ("create", "replace", "increment", "load")}
     looked_at = written | {step.unique_id for step in plan.steps if step.action == "view"}
     needed = [store.warm_up] if written else []
