@@ -115,7 +115,7 @@ class Links:
         if cell.column == ANY:
             unknown = [*readers]
         elif cell.column == ROWS and self.has_steering:
-            found = {Cell(name, ROWS): ("rows",) for name in readers}
+            found = {Cell(name, ROWS): ("rows",) for name in readers if name not in unknown}
         return found | {Cell(name, ANY): ("unknown",) for name in unknown}
 
 

@@ -5,6 +5,7 @@ FSBUILD_UPDATE_GOLDEN=1 writes the generated parts anew.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from fsbuild.check.names import CHECKS
 from fsbuild.cli import cli
@@ -82,6 +84,20 @@ def test_every_check_is_documented() -> None:
         arguments = ", ".join(f"`{a.name}`" + ("" if a.is_required else " (optional)") for a in check.arguments)
         rows.append(f"| `{name}`{aliases} | {arguments} | {check.doc} |\n")
     _between(DOCS / "checks.md", "checks", "".join(rows) + "\n")
+
+
+def test_what_lineage_tells_is_what_the_page_says(tmp_path: Path) -> None:
+    invoke = CliRunner().invoke
+    assert invoke(copy.deepcopy(cli), ["init", str(tmp_path / "flights")]).exit_code == 0
+    commands = re.findall(
+        r"<!-- (fsbuild lineage .*): generated -->", (DOCS / "lineage.md").read_text(encoding="utf-8")
+    )
+    assert len(commands) == 3
+    for command in commands:
+        arguments = [*command.split()[1:], "--project-dir", str(tmp_path / "flights")]
+        done = invoke(copy.deepcopy(cli), arguments)
+        assert done.exit_code == 0, done.output
+        _between(page, command, f"\n```console\n$ {command}\n{done.output}```\n\n")
 
 
 def _anchors(page: Path) -> set[str]:

@@ -133,7 +133,7 @@ def _query(query: exp.Expr, outer: _Names) -> _Relation:
     else:
         raise UnknownError(f"{query.key.upper()} is not written out")
     names = _Names(env.inputs, env.ctes, env, [("", found)])
-    return _Relation(_digest([found.rows, _ordering(query, found.columns, names)]), found.columns)
+    return _Relation(_rows([found.rows, *_ordering(query, found.columns, names)]), found.columns)
 
 
 def _cte(cte: exp.CTE, env: _Names) -> _Relation:
@@ -179,17 +179,24 @@ def _select(select: exp.Select, env: _Names) -> _Relation:
         rows.append(_keys(on.expressions, columns, names) if on else columns)
     counted = {"with_", "expressions", "from_", "joins", "windows", "group", "distinct", "order", "limit", "offset"}
     rows += [[clause, _text(args[clause], names)] for clause in sorted(args.keys() - counted) if args[clause]]
-    rows.append(_ordering(select, columns, names))
-    return _Relation(_digest(rows), columns)
+    rows += _ordering(select, columns, names)
+    return _Relation(_rows(rows), columns)
 
 
-def _ordering(query: exp.Expr, columns: Sequence[_Column], names: _Names) -> object:
+def _rows(parts: Sequence[object]) -> str:
+    """Put together what decides about rows; those that are handed on as they are stay what they are."""
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else _digest(parts)
+
+
+def _ordering(query: exp.Expr, columns: Sequence[_Column], names: _Names) -> list[object]:
     """An order counts where it decides which rows there are, and within a query that reads them in order."""
     args = query.args
     chooses = args.get("limit") or args.get("offset") or args.get("distinct")
     order = args.get("order") if chooses or query.parent is not None else None
     keys = [_keys([key.this], columns, names) + _text(key, names) for key in order.expressions] if order else None
-    return [keys, _text(args.get("limit"), names), _text(args.get("offset"), names)]
+    if not keys and not chooses:
+        return []
+    return [["order", keys, _text(args.get("limit"), names), _text(args.get("offset"), names)]]
 
 
 def _keys(keys: Iterable[exp.Expr], columns: Sequence[_Column], names: _Names) -> str:
