@@ -97,7 +97,7 @@ def test_what_lineage_tells_is_what_the_page_says(tmp_path: Path) -> None:
         arguments = [*command.split()[1:], "--project-dir", str(tmp_path / "flights")]
         done = invoke(copy.deepcopy(cli), arguments)
         assert done.exit_code == 0, done.output
-        _between(page, command, f"\n```console\n$ {command}\n{done.output}```\n\n")
+        _between(DOCS / "lineage.md", command, f"\n```console\n$ {command}\n{done.output}```\n\n")
 
 
 def _anchors(page: Path) -> set[str]:
