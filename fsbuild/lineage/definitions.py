@@ -206,8 +206,9 @@ def _keys(keys: Iterable[exp.Expr], columns: Sequence[_Column], names: _Names) -
         words = {one.name.lower() for one in key.find_all(exp.Column)}
         numbers = {int(one.name) for one in key.find_all(exp.Literal) if one.is_int}
         is_all = isinstance(key, exp.Var) and key.name.upper() == "ALL"
+        text = _text(key, names)
         meant = [c.text for at, c in enumerate(columns, start=1) if is_all or at in numbers or c.name in words]
-        found.append([_text(key, names), meant])
+        found.append([text, [other for other in meant if other != text]])
     return _digest(found)
 
 
@@ -316,8 +317,9 @@ def _renamed(relation: _Relation, alias: exp.TableAlias | None) -> _Relation:
 
 
 def _text(node: object, names: _Names) -> str:
-    """Write an expression out: names as what they stand for, all else as it is."""
-    return _digest(_written(node, names))
+    """Write an expression out: names as what they stand for, all else as it is; a mere column is what it copies."""
+    written = _written(node, names)
+    return written if isinstance(written, str) else _digest(written)
 
 
 def _written(node: object, names: _Names) -> object:
