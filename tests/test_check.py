@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from fsbuild.values import Check, CheckResult, ColumnType, StagedRows, quote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+# FSBUILD_EXAMPLES multiplies the number of examples, for a search at length.
+BUDGET = int(os.environ.get("FSBUILD_EXAMPLES", "1"))
 PLACE = Place("models/m.yml", 7)
 COLUMNS = (ColumnType("id", "BIGINT"), ColumnType("carrier", "VARCHAR"), ColumnType("at", "TIMESTAMP"))
 
@@ -524,7 +527,7 @@ def literal_of(value: object, sql_type: str) -> str:
     return f"CAST({'NULL' if value is None else repr(str(value))} AS {sql_type})"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40 * BUDGET, deadline=None)
 @given(cases(), st.integers(1, 4))
 def test_row_checks_agree_with_a_naive_oracle_and_with_pandera(
     case: tuple[str, list[Any], list[Check]], batch: int
@@ -550,7 +553,7 @@ def test_row_checks_agree_with_a_naive_oracle_and_with_pandera(
             assert result.failures == pandera_failures(result.check, values)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40 * BUDGET, deadline=None)
 @given(st.lists(st.tuples(st.none() | NUMBERS, st.none() | NUMBERS), max_size=10), st.lists(NUMBERS, max_size=3))
 def test_table_checks_agree_with_a_naive_oracle(rows: list[tuple[int | None, int | None]], expected: list[int]) -> None:
     values = ", ".join(f"({literal_of(x, 'INT')}, {literal_of(y, 'INT')})" for x, y in rows) or "(NULL::INT, NULL::INT)"
