@@ -135,14 +135,14 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as its YAML describes it; values of one that `is_pii` are shown nowhere."""
+    """A column as its YAML describes it; values of one that `is_pii` are shown nowhere, None where it does not say."""
 
     name: str
     place: Place
     data_type: str | None = None
     description: str = ""
     unit: str = ""
-    is_pii: bool = False
+    is_pii: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,11 +77,12 @@ def columns_and_checks(
         data_type = item.get("data_type")
         description = str(item.get("description") or "").strip()
         written_type = str(data_type) if data_type else None
-        pii = item.get("pii", False)
-        if not isinstance(pii, bool):
+        pii = item.get("pii")
+        if pii is not None and not isinstance(pii, bool):
             reading.problems.append(Problem(f"'pii' is {pii!r}, not true or false", item.place_of("pii")))
+            pii = None
         unit = str(item.get("unit") or "")
-        columns.append(Column(name, item.place_of("name"), written_type, description, unit, pii is True))
+        columns.append(Column(name, item.place_of("name"), written_type, description, unit, pii))
         checks.extend(parse_checks(item, name, names, reading.problems))
         if has_constraints:
             checks.extend(parse_constraints(item, name, names, reading.problems))

@@ -22,7 +22,8 @@ _FREQUENT = 10
 class KnownColumn:
     """A column of a node; `from_id` and `from_column` say whose description it has, where that is another one's.
 
-    Values of one that `is_pii` are shown nowhere: it is marked so, or made of values of one that is.
+    Values of one that `is_pii` are shown nowhere: it is marked so, or may hold values of one that is. A maximum of
+    addresses is an address; `pii: false` is how a person says that a count of them is none.
     """
 
     name: str
@@ -49,12 +50,25 @@ def known_columns(compiled: Compiled) -> Columns:
     for unique_id in graph.order:
         types = _types(unique_id, compiled)
         names = types or {column.name: column.data_type or "" for column in said.get(unique_id, {}).values()}
-        made_of = _made_of(compiled.models[unique_id].lineage.edges) if unique_id in compiled.models else {}
+        model = compiled.models.get(unique_id)
+        made_of = _made_of(model.lineage.edges) if model is not None else {}
+        # Where nobody knows what a column is made of, it may be made of anything that its model reads.
+        is_unknown = model is not None and model.lineage.unknown is not None
+        may_be_private = is_unknown and any(has_private(name, found) for name in graph.parents(unique_id))
         found[unique_id] = {
-            name.lower(): _known(name, kind, said.get(unique_id, {}).get(name.lower()), made_of.get(name, ()), found)
+            name.lower(): _known(
+                KnownColumn(name, kind, said.get(unique_id, {}).get(name.lower()), is_pii=may_be_private),
+                made_of.get(name, ()),
+                found,
+            )
             for name, kind in names.items()
         }
     return found
+
+
+def has_private(unique_id: str, columns: Columns) -> bool:
+    """Whether a node has columns whose values are shown nowhere."""
+    return any(column.is_pii for column in columns.get(unique_id, {}).values())
 
 
 def _types(unique_id: str, compiled: Compiled) -> dict[str, str]:
@@ -73,11 +87,12 @@ def _made_of(edges: Sequence[ColumnEdge]) -> dict[str, list[ColumnEdge]]:
     return found
 
 
-def _known(name: str, kind: str, said: Column | None, made_of: Sequence[ColumnEdge], found: Columns) -> KnownColumn:
+def _known(column: KnownColumn, made_of: Sequence[ColumnEdge], found: Columns) -> KnownColumn:
     """Tell of a column what its own YAML says, and where that says nothing what is known of those it is made of."""
     origins = [(edge, found.get(edge.input_id, {}).get(edge.input_column.lower())) for edge in made_of]
-    is_private = any(origin is not None and origin.is_pii and edge.kind != "aggregated" for edge, origin in origins)
-    known = KnownColumn(name, kind, said, is_pii=is_private or (said is not None and said.is_pii))
+    said = column.said
+    is_private = column.is_pii or any(origin is not None and origin.is_pii for _, origin in origins)
+    known = replace(column, is_pii=is_private if said is None or said.is_pii is None else said.is_pii)
     if said is not None and said.description:
         return replace(known, description=said.description)
     if len(origins) != 1:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.discovery import measured_nodes
-from fsbuild.pipeline.documenting.columns import Columns
-from fsbuild.pipeline.documenting.tables import Commits, iso, last_change, newest_event, read_source_ages
+from fsbuild.pipeline.documenting.columns import Columns, has_private
+from fsbuild.pipeline.documenting.tables import Commits, iso, last_change, newest_event
 from fsbuild.pipeline.documenting.verdicts import WRONG, check_pages, read_verdicts, worst
-from fsbuild.pipeline.nodes import relation_of
+from fsbuild.pipeline.freshness import source_ages
+from fsbuild.pipeline.nodes import relation_of, shown_name
 from fsbuild.pipeline.running import RunOptions, plan_run, set_agenda
 from fsbuild.pipeline.state import LakeState, open_lake
 from fsbuild.site.pages import CheckPage, Freshness, RunEntry
@@ -83,7 +84,7 @@ def gather_facts(compiled: Compiled, columns: Columns, last: RunEntry | None, pr
         lake.states,
         measured_nodes(draft, warehouse),
         checks,
-        _freshness(compiled, present, commits),
+        _freshness(compiled, columns, present, commits),
         statuses,
         {name: _quarantined(name, compiled, lake) for name in commits},
     )
@@ -99,8 +100,10 @@ def _quarantined(unique_id: str, compiled: Compiled, lake: LakeState) -> int:
     return int(commits.get(int(version), {}).get("fsbuild.rows", 0))
 
 
-def _freshness(compiled: Compiled, present: Present, commits: Mapping[str, Commits]) -> dict[str, Freshness]:
-    """How up to date tables are, by what a run would do; and sources, as they were looked at last."""
+def _freshness(
+    compiled: Compiled, columns: Columns, present: Present, commits: Mapping[str, Commits]
+) -> dict[str, Freshness]:
+    """How up to date tables are, by what a run would do; and sources, by how old their newest rows may be."""
     agenda = set_agenda("run", compiled, compiled.draft.graph.order)
     found: dict[str, Freshness] = {}
     for step in plan_run(agenda, compiled, present.lake, RunOptions(), present.moment).steps:
@@ -111,14 +114,22 @@ def _freshness(compiled: Compiled, present: Present, commits: Mapping[str, Commi
         found[step.unique_id] = {"status": "pass"} if is_kept else {"status": "warn", "why": step.reason}
     for name, one in commits.items():
         changed = last_change(one)
-        as_of = newest_event(one) or (iso(changed[0]) if changed is not None else None)
+        # An event time is a value of its column.
+        newest = None if has_private(name, columns) else newest_event(one)
+        as_of = newest or (iso(changed[0]) if changed is not None else None)
         if as_of is not None:
             found.setdefault(name, {"status": "pass"})["as_of"] = as_of
-    folder = compiled.draft.project.root / compiled.draft.project.target_path
-    for name, age in read_source_ages(folder).items():
-        found[name] = {"status": _STATUSES.get(age["status"], "unknown")}
-        if age.get("max_loaded_at"):
-            found[name]["as_of"] = age["max_loaded_at"]
-        if age.get("error"):
-            found[name]["why"] = age["error"]
+    found.update(_source_freshness(compiled, present))
     return found
+
+
+def _source_freshness(compiled: Compiled, present: Present) -> Iterator[tuple[str, Freshness]]:
+    draft = compiled.draft
+    ids = {shown_name(node): name for name, node in draft.graph.nodes.items() if node.resource_type == "source"}
+    for age in source_ages(draft, draft.graph.order, present.warehouse, present.moment.started_at):
+        freshness: Freshness = {"status": _STATUSES.get(age.status, "unknown")}
+        if age.loaded_at is not None:
+            freshness["as_of"] = iso(age.loaded_at)
+        if age.message:
+            freshness["why"] = age.message
+        yield ids[age.name], freshness

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fsbuild.pipeline.compiling import Compiled
-from fsbuild.pipeline.documenting.columns import Columns, known_columns
+from fsbuild.pipeline.documenting.columns import Columns, has_private, known_columns
 from fsbuild.pipeline.documenting.coverage import described_nodes
 from fsbuild.pipeline.documenting.facts import Facts, Present, gather_facts
 from fsbuild.pipeline.documenting.first_page import project_page
@@ -16,7 +16,7 @@ from fsbuild.pipeline.documenting.tables import read_last_run, runs_of, writes_o
 from fsbuild.pipeline.documenting.verdicts import WRONG
 from fsbuild.pipeline.state import LakeState
 from fsbuild.site.pages import CheckEntry, SearchEntry, SiteContent
-from fsbuild.values import Moment
+from fsbuild.values import INLINED, Moment
 
 if TYPE_CHECKING:
     from fsbuild.engine import Warehouse
@@ -26,7 +26,7 @@ def site_content(compiled: Compiled, lake: LakeState, warehouse: Warehouse, mome
     """Gather what the site shows of a project."""
     draft, links = compiled.draft, Links.of(compiled.draft)
     columns = known_columns(compiled)
-    last = read_last_run(draft.project.root / draft.project.target_path, links)
+    last = read_last_run(draft.project.root / draft.project.target_path, links, _quoting(compiled, columns))
     facts = gather_facts(compiled, columns, last, Present(lake, warehouse, moment))
     writes = (write for name, commits in facts.commits.items() for write in writes_of(name, commits))
     return SiteContent(
@@ -37,6 +37,20 @@ def site_content(compiled: Compiled, lake: LakeState, warehouse: Warehouse, mome
         checks=_check_entries(links, facts),
         runs=runs_of(writes, links, last),
     )
+
+
+def _quoting(compiled: Compiled, columns: Columns) -> set[str]:
+    """The nodes with private columns, and those that read some: what the engine says of a mistake may quote a value.
+
+    A view or an ephemeral model is computed where it is read, with all that it reads itself.
+    """
+    graph, found = compiled.draft.graph, set[str]()
+    for name in graph.order:
+        for one in (name, *graph.parents(name)):
+            is_computed_here = one in found and graph.nodes[one].materialized in INLINED
+            if is_computed_here or has_private(one, columns):
+                found.add(name)
+    return found
 
 
 def _search_entries(compiled: Compiled, links: Links, columns: Columns) -> Iterator[SearchEntry]:

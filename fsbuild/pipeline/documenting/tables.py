@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,8 +122,11 @@ def _run(run_id: str, found: Sequence[Written], links: Links) -> RunEntry:
     return {"id": run_id, "started_at": iso(began), "elapsed_s": elapsed_s, "nodes": nodes}
 
 
-def read_last_run(folder: Path, links: Links) -> RunEntry | None:
-    """Read how the last command ended that ran nodes; None where no file tells."""
+def read_last_run(folder: Path, links: Links, private: Collection[str]) -> RunEntry | None:
+    """Read how the last command ended that ran nodes; None where no file tells.
+
+    What went wrong with one of `private` is not told: the engine may quote a value.
+    """
     found = _json(folder / "run_results.json")
     results = [one for one in found.get("results", ()) if one.get("unique_id") in links.refs]
     if not results:
@@ -147,7 +150,8 @@ def read_last_run(folder: Path, links: Links) -> RunEntry | None:
         if said.get("rows_affected") is not None:
             node["rows"] = int(said["rows_affected"])
         # What is said of those that ended well is no news.
-        if one.get("message") and one["status"] not in ("success", "pass"):
+        is_told = one["status"] not in ("success", "pass") and one["unique_id"] not in private
+        if one.get("message") and is_told:
             node["message"] = str(one["message"])
         nodes.append(node)
     nodes.sort(key=lambda node: node["start_s"])
@@ -158,11 +162,6 @@ def read_last_run(folder: Path, links: Links) -> RunEntry | None:
         "elapsed_s": round(elapsed_s, 3),
         "nodes": nodes,
     }
-
-
-def read_source_ages(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """Read how old sources were when they were looked at last, by unique id."""
-    return {str(one["unique_id"]): one for one in _json(folder / "sources.json").get("results", ())}
 
 
 def iso(moment: dt.datetime) -> str:

@@ -43,19 +43,25 @@ def read_verdicts(draft: Draft, warehouse: Warehouse) -> Verdicts:
 
 
 def check_pages(unique_id: str, checks: Iterable[Check], verdicts: Verdicts, private: Iterable[str]) -> list[CheckPage]:
-    """Describe the checks of a node, those that fail first; of a `private` column nothing is told that has values."""
+    """Describe the checks of a node, those that fail first.
+
+    Of a `private` column nothing is told that may quote values: neither a message nor the arguments of a check. A check
+    of whole rows looks at private columns too.
+    """
     hidden = {name.lower() for name in private}
     pages = []
     for check in checks:
         name = check.title or check.label
-        page: CheckPage = {"name": name, "severity": check.severity}
+        is_hidden = bool(hidden) and (check.column is None or check.column.lower() in hidden)
+        shown = check.title or (check.name if is_hidden else check.label)
+        page: CheckPage = {"name": shown, "severity": check.severity}
         if check.column:
             page["column"] = check.column
         found = verdicts.get((unique_id, check.column, name))
         if found is not None:
             page["status"] = found["status"]
             page["failures"], page["rows"], page["checked_at"] = found["failures"], found["rows"], found["checked_at"]
-            if found["message"] and (check.column or "").lower() not in hidden:
+            if found["message"] and not is_hidden:
                 page["message"] = found["message"]
         pages.append(page)
     return sorted(pages, key=lambda page: _rank(page.get("status", "")))
