@@ -72,6 +72,7 @@ from fsbuild.pipeline import (
     remember_run,
     restore_tables,
     search_project,
+    selection_graph,
     set_agenda,
     show_checks,
     source_ages,
@@ -547,10 +548,13 @@ class Project:
     # --- looking -----------------------------------------------------------------------------------------------------
 
     def nodes(self, *, select: Selectors = (), exclude: Selectors = ()) -> tuple[GraphNode, ...]:
-        """List nodes in the order of the graph, unit tests after their models."""
+        """List nodes in the order of the graph, unit tests after their models and exposures after what they stand on."""
+        from fsbuild.select import select_nodes
+
         draft = self._draft("list")
-        nodes = tests_graph(draft).nodes
-        return tuple(nodes[name] for name in _choose_tests(draft, select, exclude))
+        graph = tests_graph(draft)
+        chosen = _told(select_nodes(graph, _listed(select), _listed(exclude), has_tests=True))
+        return tuple(graph.nodes[name] for name in chosen)
 
     def compile(self, *, select: Selectors = (), exclude: Selectors = ()) -> dict[str, str]:
         """Check the whole project's SQL, write it below the target folder, and return it by model name."""
@@ -966,16 +970,20 @@ def _flags(command: str, options: RunOptions) -> Mapping[str, object]:
 
 
 def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
+    """Choose nodes, which are never exposures: of those nothing is computed."""
     from fsbuild.select import select_nodes
 
-    return _told(select_nodes(draft.graph, _listed(select), _listed(exclude)))
+    chosen = _told(select_nodes(selection_graph(draft), _listed(select), _listed(exclude)))
+    return tuple(name for name in chosen if name in draft.graph.nodes)
 
 
 def _choose_tests(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
     """Choose nodes, which are those whose data tests are meant too, and unit tests."""
     from fsbuild.select import select_nodes
 
-    return _told(select_nodes(tests_graph(draft), _listed(select), _listed(exclude), has_tests=True))
+    graph = tests_graph(draft)
+    chosen = _told(select_nodes(graph, _listed(select), _listed(exclude), has_tests=True))
+    return tuple(name for name in chosen if graph.nodes[name].resource_type != "exposure")
 
 
 def _told(selected: Selected) -> tuple[str, ...]:

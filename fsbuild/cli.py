@@ -535,7 +535,7 @@ def compile_command(common: Common, selection: Selection) -> int:
 @selection_options
 @click.option(
     "--resource-type",
-    type=click.Choice(["model", "snapshot", "seed", "source", "unit_test"]),
+    type=click.Choice(["model", "snapshot", "seed", "source", "unit_test", "exposure"]),
     multiple=True,
     help="Only nodes of this type.",
 )

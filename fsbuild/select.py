@@ -167,7 +167,10 @@ def _hint(graph: Graph, name: str) -> str | None:
     """Say what an unknown name might have been meant to be: a source without its method, or a near name."""
     known: set[str] = set()
     for node in graph.nodes.values():
-        if node.resource_type != "source":
+        if node.resource_type == "exposure":
+            if name == node.name:
+                return f"an exposure is selected as 'exposure:{name}'"
+        elif node.resource_type != "source":
             known |= {node.name, *(".".join(node.fqn[1:end]) for end in range(2, len(node.fqn) + 1))}
         elif name in (node.name, node.source_name, f"{node.source_name}.{node.name}"):
             table = "" if name == node.source_name else f".{node.name}"
@@ -183,7 +186,7 @@ def _fqn(value: str) -> _Claim:
     is_pattern, folder = _WILDCARD.search(value), f"{value}."
 
     def claim(node: GraphNode) -> bool:
-        if node.resource_type == "source":
+        if node.resource_type in ("source", "exposure"):
             return False
         names = (node.name, ".".join(node.fqn), ".".join(node.fqn[1:]))
         if is_pattern:
@@ -242,6 +245,10 @@ def _source(value: str) -> _Claim:
     return claim
 
 
+def _exposure(value: str) -> _Claim:
+    return lambda node: node.resource_type == "exposure" and fnmatchcase(node.name, value)
+
+
 def _materialized(value: str) -> _Claim:
     return lambda node: fnmatchcase(node.materialized, value)
 
@@ -268,6 +275,7 @@ _METHODS: Mapping[str, Callable[[str], _Claim]] = {
     "file": _file,
     "tag": _tag,
     "source": _source,
+    "exposure": _exposure,
     "resource_type": _resource_type,
     "config.materialized": _materialized,
     "config.tags": _tag,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-ResourceType = Literal["model", "snapshot", "seed", "source", "unit_test"]
+ResourceType = Literal["model", "snapshot", "seed", "source", "exposure", "unit_test"]
 Severity = Literal["error", "warn", "quarantine"]
 Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "describe", "keep", "refuse"]
 SchemaChange = Literal["fail", "append_new_columns", "sync_all_columns"]

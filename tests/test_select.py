@@ -204,7 +204,8 @@ SYNTAX = "\n  hint: write name, +name, name+, 2+name+1, @name or method:value; a
             "+state:modified",
             (
                 "unknown method 'state' in selector '+state:modified'\n"
-                "  hint: the methods are fqn, path, file, tag, source, resource_type, config.materialized, config.tags"
+                "  hint: the methods are fqn, path, file, tag, source, exposure, resource_type, config.materialized, "
+                "config.tags"
             ),
         ),
         (
@@ -215,7 +216,7 @@ SYNTAX = "\n  hint: write name, +name, name+, 2+name+1, @name or method:value; a
             "resource_type:test",
             (
                 "unknown resource type 'test' in selector 'resource_type:test'\n"
-                "  hint: there are model, snapshot, seed, source"
+                "  hint: there are model, snapshot, seed, source, exposure"
             ),
         ),
         (

@@ -129,8 +129,33 @@ def unit_tests_of(draft: Draft) -> list[UnitTest]:
     return [test for model in draft.models.values() for test in model.model.unit_tests]
 
 
+def selection_graph(draft: Draft) -> Graph:
+    """The graph with the exposures in it, each below what it stands on: what nodes are selected from."""
+    from fsbuild.graph import build_graph
+
+    exposures = _exposure_nodes(draft)
+    return build_graph([*draft.graph.nodes.values(), *exposures]) if exposures else draft.graph
+
+
+def _exposure_nodes(draft: Draft) -> list[GraphNode]:
+    return [
+        GraphNode(
+            one.unique_id,
+            one.name,
+            "exposure",
+            one.place.file,
+            (draft.project.name, one.name),
+            "exposure",
+            one.tags,
+            tuple(name for name in one.depends_on if name in draft.graph.nodes),
+            one.place,
+        )
+        for one in draft.project.exposures
+    ]
+
+
 def tests_graph(draft: Draft) -> Graph:
-    """The graph with the unit tests in it, each below the model that it is about: what tests are selected from."""
+    """The graph with exposures, and with unit tests below the models that they are about; for selecting tests."""
     from fsbuild.graph import build_graph
 
     tests = [
@@ -147,7 +172,8 @@ def tests_graph(draft: Draft) -> Graph:
         )
         for test in unit_tests_of(draft)
     ]
-    return build_graph([*draft.graph.nodes.values(), *tests]) if tests else draft.graph
+    added = [*tests, *_exposure_nodes(draft)]
+    return build_graph([*draft.graph.nodes.values(), *added]) if added else draft.graph
 
 
 def graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator[GraphNode]:
