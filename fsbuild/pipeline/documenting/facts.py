@@ -55,8 +55,10 @@ def gather_facts(compiled: Compiled, columns: Columns, last: RunEntry | None, pr
     """Gather what is known of a project beside its files; `last` is how the last command ended."""
     lake, warehouse = present.lake, present.warehouse
     draft, store = compiled.draft, open_lake(compiled.draft.project)
+    relations = {seed.unique_id: seed.relation for seed in draft.project.seeds}
+    relations |= {name: model.relation for name, model in draft.models.items()}
     commits = {
-        name: store.commits(relation_of(draft, name), _COMMITS)
+        name: store.commits(relations[name], _COMMITS)
         for name in lake.states
         if name in compiled.models or name.startswith("seed.")
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.pipeline.nodes import shown_name
@@ -48,7 +47,7 @@ class Links:
 
 def folder_of(node: GraphNode) -> str:
     """The folder that a node is written in."""
-    return PurePosixPath(node.path).parent.as_posix()
+    return node.path.rpartition("/")[0] or "."
 
 
 def _kind(node: GraphNode) -> str:
