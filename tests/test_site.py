@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -455,3 +456,70 @@ def test_a_changed_docs_block_is_a_changed_description(make_project: Make) -> No
     write_files(root, {"models/texts.md": SHOP["models/texts.md"].replace("bought", "looked at")})
 
     assert "looked at" in nodes(generated(root))["people"]["description"]
+
+
+def test_docs_blocks_may_have_folders_of_their_own(make_project: Make) -> None:
+    files = SHOP | {
+        "fsbuild_project.yml": "name: shop\ndocs-paths: [words]\n",
+        "models/texts.md": "",
+        "words/deep/texts.md": SHOP["models/texts.md"],
+    }
+
+    assert nodes(generated(make_project(files)))["people"]["description"] == "Everybody who **bought** something."
+
+
+def test_what_failed_and_what_was_skipped_is_in_the_last_run(make_project: Make) -> None:
+    files = {
+        "models/base.sql": "{{ config(materialized='table') }} select cast('many' as integer) as a",
+        "models/top.sql": "{{ config(materialized='table') }} select a from {{ ref('base') }}",
+    }
+    root = make_project(files)
+    result = Project(root).run()
+
+    values = generated(root)
+
+    (last,) = values["runs"]["runs"]
+    assert (last["id"], last["command"]) == (result.run_id, "run")
+    told = {node["node"]["name"]: node for node in last["nodes"]}
+    assert (told["base"]["status"], told["top"]["status"]) == ("error", "skipped")
+    assert "many" in told["base"]["message"]
+    assert told["top"]["message"] == "base failed"
+    assert 0 <= told["base"]["start_s"] < told["base"]["end_s"] <= told["top"]["start_s"]
+    assert [item["name"] for item in values["project"]["attention"]["failing"]["items"]] == ["base"]
+
+
+def test_a_source_is_as_fresh_as_its_limits_say(make_project: Make) -> None:
+    sources = """
+sources:
+  - name: raw
+    tables:
+      - name: old
+        meta: {external_location: data/old.csv}
+        config: {loaded_at_field: at, freshness: {error_after: {count: 1, period: day}}}
+      - name: lost
+        meta: {external_location: data/lost.csv}
+        config: {loaded_at_field: nowhere, freshness: {warn_after: {count: 1, period: day}}}
+"""
+    text = "at\n2013-01-01 10:00:00\n"
+    files = {"models/raw.yml": sources, "data/old.csv": text, "data/lost.csv": text}
+    files |= {"models/a.sql": "select o.at from {{ source('raw', 'old') }} o, {{ source('raw', 'lost') }}"}
+    values = generated(make_project(files))
+
+    tables = {table["name"]: table for table in values["project"]["sources"][0]["tables"]}
+    assert tables["old"]["freshness"] == {"status": "error", "as_of": "2013-01-01T10:00:00.000Z"}
+    assert tables["lost"]["freshness"]["status"] == "unknown"
+    assert tables["lost"]["freshness"]["why"]
+    assert "raw.old" in [item["name"] for item in values["project"]["attention"]["stale"]["items"]]
+
+
+def test_serving_ends_quietly(make_project: Make) -> None:
+    root = make_project(SHOP)
+    Project(root).generate_docs()
+    command = [sys.executable, "-m", "fsbuild", "docs", "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as serving:
+        assert serving.stderr is not None
+        assert "until Ctrl-C" in serving.stderr.readline()
+        serving.send_signal(signal.SIGINT)
+        out, said = serving.communicate(timeout=20)
+
+    assert (serving.returncode, out, said.strip()) == (0, "", "")

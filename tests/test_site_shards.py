@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from fsbuild.site import SiteContent, site_files
 from fsbuild.site.pages import CheckEntry, GraphNode, NodePage, RunEntry, RunNode, SearchEntry
 from fsbuild.site.shards import LARGEST, shard_of
@@ -141,3 +143,17 @@ def test_the_map_of_ten_thousand_nodes_has_every_edge_once() -> None:
 
 def test_a_project_of_nothing_has_files() -> None:
     assert read(content(0))["project"]["shards"] == {"nodes": 1, "graph": 1, "search": 0, "checks": 0, "map": 0}
+
+
+# What `shardOf` of site/src/data.ts says of the same ids.
+@pytest.mark.parametrize(
+    ("name", "of_97", "of_64"),
+    [
+        ("model.shop.members", 84, 5),
+        ("source.shop.raw.events", 78, 25),
+        ("mod\N{LATIN SMALL LETTER E WITH GRAVE}le", 82, 27),
+        ("exposure.shop.\N{LATIN SMALL LETTER U WITH DIAERESIS}\N{RIGHTWARDS ARROW}\N{MUSICAL SYMBOL G CLEF}", 84, 42),
+    ],
+)
+def test_the_browser_looks_for_a_node_where_it_is(name: str, of_97: int, of_64: int) -> None:
+    assert (shard_of(name, 97), shard_of(name, 64)) == (of_97, of_64)
