@@ -548,7 +548,7 @@ class Project:
     # --- looking -----------------------------------------------------------------------------------------------------
 
     def nodes(self, *, select: Selectors = (), exclude: Selectors = ()) -> tuple[GraphNode, ...]:
-        """List nodes in the order of the graph, unit tests after their models and exposures after what they stand on."""
+        """List nodes in the order of the graph, unit tests and exposures after what they are about."""
         from fsbuild.select import select_nodes
 
         draft = self._draft("list")
