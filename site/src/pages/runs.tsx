@@ -121,8 +121,8 @@ function Gantt({ run, shown, waits }: { run: RunEntry; shown: readonly RunNode[]
               <div class="gantt-track">
                 {wait !== undefined && wait.seconds > 0 && <span class="gantt-wait" style={{ left: `${left(wait.ready_s)}%`, width: `${width(wait.seconds)}%` }} />}
                 <span class={`gantt-bar g-${gravity(entry.status)}`} style={{ left: `${left(entry.start_s)}%`, width: `${width(took)}%` }} />
-                <span class={`gantt-took ${left(entry.end_s) > 80 ? "is-inside" : ""}`} style={left(entry.end_s) > 80 ? { right: `${100 - left(wait !== undefined && wait.seconds > 0 ? wait.ready_s : entry.start_s)}%` } : { left: `${left(entry.end_s)}%` }}>{duration(took)}</span>
               </div>
+              <span class="gantt-took" aria-hidden="true">{duration(took)}</span>
               <span class="unseen">{said}</span>
             </li>
           );
