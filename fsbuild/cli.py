@@ -961,8 +961,8 @@ def docs_serve(common: Common, port: int, host: str) -> int:
         hint = "choose another with --port, or 0 for any"
         raise UsageError(Problem(f"cannot serve at {host}:{port}: {exc.strerror}", hint=hint)) from exc
     with server:
-        _say(f"The documentation is at http://{host}:{server.server_port}/ until Ctrl-C")
         try:
+            _say(f"The documentation is at http://{host}:{server.server_port}/ until Ctrl-C")
             server.serve_forever()
         except KeyboardInterrupt:
             _say("")
