@@ -32,18 +32,22 @@ from fsbuild.pipeline import (
     NEWEST,
     Added,
     Agenda,
+    Answers,
     Compared,
     Compiled,
     Draft,
     Feature,
     LakeState,
     LastRun,
+    OneRun,
     RunOptions,
     Tracing,
+    below,
     bound_versions,
     compare_statistics,
     compile_at,
     compile_draft,
+    compile_sql,
     content_of,
     correlations,
     draft_project,
@@ -56,6 +60,7 @@ from fsbuild.pipeline import (
     given_source,
     infer_checks,
     inline_model,
+    is_run,
     list_features,
     open_lake,
     optimize_tables,
@@ -85,7 +90,9 @@ from fsbuild.pipeline import (
     vacuum_tables,
     version_of,
     versions_between,
+    waiting_nodes,
     warming_up,
+    without,
     work_on,
     write_compiled,
 )
@@ -102,6 +109,7 @@ if TYPE_CHECKING:
     from fsbuild.handles import ModelHandle
     from fsbuild.pipeline.documenting import Coverage
     from fsbuild.pipeline.last_run import Command
+    from fsbuild.render import Asking
     from fsbuild.select import Selected
     from fsbuild.stored_statistics import Measured
     from fsbuild.traces import Trace
@@ -391,11 +399,60 @@ class Project:
         on_event: Callable[[Event], None],
         question: Question | None = None,
     ) -> RunResult:
+        draft = self._draft(command, options, is_settled=False)
+        chosen = choose(draft)
+        waiting = waiting_nodes(draft)
+        if waiting:
+            result = self._execute_in_waves(command, draft, chosen, options, on_event)
+        else:
+            result, _ = self._carry_out(command, draft, chosen, options, on_event, question)
+        tests = [test.unique_id for test in unit_tests_of(draft) if command == "build" and test.unique_id in chosen]
+        self._remember(command, options, result, draft, tests)
+        return result
+
+    def _execute_in_waves(
+        self,
+        command: Command,
+        draft: Draft,
+        chosen: Sequence[str],
+        options: RunOptions,
+        on_event: Callable[[Event], None],
+    ) -> RunResult:
+        """Run what waits for nothing; then templates can ask for rows of it, and what waited for these runs."""
+        from fsbuild.render import Asking
+
+        waiting = waiting_nodes(draft)
+        run = OneRun(on_event, len(waiting.intersection(chosen)))
+        while True:
+            part = without(draft, waiting)
+            let_down = below(draft, run.failed)
+            names = [name for name in chosen if name in part.graph.nodes and name not in run.done | let_down]
+            _, compiled = self._carry_out(command, part, names, options, run.hear)
+            if not waiting or run.is_interrupted or (options.fail_fast and run.failed):
+                break
+            with self._reading(compiled) as (execution, warehouse):
+                ready = frozenset(part.graph.order) - below(draft, run.failed)
+                asking = Asking(Answers(draft, waiting, execution, warehouse), ready)
+                draft = self._draft(command, options, asking=asking, is_settled=False)
+            before, waiting = waiting, waiting_nodes(draft)
+            if waiting == before:
+                break
+        left = [name for name in chosen if name not in run.done and is_run(command, draft, name)]
+        run.leave(draft, left)
+        return run.end()
+
+    def _carry_out(  # noqa: PLR0913 - what there is to do, and how
+        self,
+        command: Command,
+        draft: Draft,
+        chosen: Sequence[str],
+        options: RunOptions,
+        on_event: Callable[[Event], None],
+        question: Question | None = None,
+    ) -> tuple[RunResult, Compiled]:
         from fsbuild.docs import write_lineage
         from fsbuild.execute import execute_plan
 
-        draft = self._draft(command, options)
-        chosen = choose(draft)
         compiled = _compile(draft)
         write_lineage(compiled.models.values(), draft.project)
         agenda = set_agenda(command, compiled, chosen)
@@ -417,8 +474,7 @@ class Project:
             result = execute_plan(plan, work, tools_for(compiled, warehouse, on_event, try_out))
             if question is not None and result.is_success:
                 self._keep_answer(question, agenda, compiled, warehouse)
-        self._remember(command, options, result, draft, [test.unique_id for test in tests])
-        return result
+        return result, compiled
 
     def _keep_answer(self, question: Question, agenda: Agenda, compiled: Compiled, warehouse: Warehouse) -> None:
         """Keep in mind what the next run is going to find, if that is nothing."""
@@ -551,7 +607,7 @@ class Project:
         """List nodes in the order of the graph, unit tests and exposures after what they are about."""
         from fsbuild.select import select_nodes
 
-        draft = self._draft("list")
+        draft = self._draft("list", is_settled=False)
         graph = tests_graph(draft)
         chosen = _told(select_nodes(graph, _listed(select), _listed(exclude), has_tests=True))
         return tuple(graph.nodes[name] for name in chosen)
@@ -933,10 +989,30 @@ class Project:
 
         return load_project(self.root, self._overrides, evaluate_text)
 
-    def _draft(self, command: str, options: RunOptions | None = None, inline: str | None = None) -> Draft:
+    def _draft(
+        self,
+        command: str,
+        options: RunOptions | None = None,
+        inline: str | None = None,
+        asking: Asking | None = None,
+        *,
+        is_settled: bool = True,
+    ) -> Draft:
+        """The project, rendered; when it is to be settled, models that ask for rows ask for those that are there."""
+        from fsbuild.render import Asking
+
         added = Added(inline_model(_INLINE, inline, {})) if inline is not None else None
-        options = options or RunOptions()
-        return draft_project(self.root, self._overrides, self._moment, added, _flags(command, options))
+        flags = _flags(command, options or RunOptions())
+        draft = draft_project(self.root, self._overrides, self._moment, added, flags, asking)
+        before: frozenset[str] = frozenset()
+        while is_settled and (waiting := waiting_nodes(draft)) != before:
+            part, before = without(draft, waiting), waiting
+            with self._reading(compile_sql(part)) as (execution, warehouse):
+                now = Asking(Answers(draft, waiting, execution, warehouse), frozenset(part.graph.order))
+                draft = draft_project(self.root, self._overrides, self._moment, added, flags, now)
+        if is_settled and before:
+            raise FsbuildError([problem for model in draft.models.values() for problem in model.problems])
+        return draft
 
     def _draft_at(self, root: Path, overrides: Overrides) -> Draft:
         """The project as it is in another folder."""
@@ -966,7 +1042,10 @@ class Project:
 
 def _flags(command: str, options: RunOptions) -> Mapping[str, object]:
     """What templates see of how they are called."""
-    return {"WHICH": command, "FULL_REFRESH": options.full_refresh, "FAIL_FAST": options.fail_fast}
+    return {"WHICH": command, "FULL_REFRESH": options.full_refresh, "FAIL_FAST": options.fail_fast} | {
+        "STORE_FAILURES": options.store_failures,
+        "INTROSPECT": True,
+    }
 
 
 def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:

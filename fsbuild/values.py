@@ -51,6 +51,11 @@ def delta_uri(place: str) -> str:
     return place if "://" in place else Path(place).absolute().as_uri()
 
 
+def package_of(unique_id: str) -> str:
+    """The package of a node: the second part of its id."""
+    return unique_id.split(".", 2)[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """The name under which SQL reads a node: `"schema"."identifier"`."""
@@ -610,10 +615,20 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A text file of the project: its path relative to the root, and its content."""
+    """A text file of the project: its path relative to the root, its content, and the package that it is of, if any."""
 
     path: str
     text: str
+    package: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Another project that this one uses: its folder below the root, and its variables."""
+
+    name: str
+    folder: str
+    variables: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -639,6 +654,19 @@ class Project:
     checks_gate_run: bool = True
     # The folders below the root that its nodes were read from.
     folders: tuple[str, ...] = ()
+    packages: Mapping[str, Package] = field(default_factory=dict)
+    # The packages that `adapter.dispatch()` looks through, by the one that it names.
+    dispatch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def variables_of(self, package: str) -> Mapping[str, object]:
+        """The variables that templates of a package see."""
+        return self.packages[package].variables if package in self.packages else self.variables
+
+    def path_in_package(self, node: Model | Seed | Source) -> str:
+        """Where a node is written, below the folder of its package."""
+        path = node.place.file if isinstance(node, Source) else node.path
+        package = self.packages.get(package_of(node.unique_id))
+        return path.removeprefix(f"{package.folder}/") if package is not None else path
 
 
 # --- render, graph, compile ------------------------------------------------------------------------------------------
@@ -752,6 +780,10 @@ class RenderedModel:
     training: PointInTime | None = None
     expansions: tuple[Expansion, ...] = ()
     taken: tuple[FeatureReference, ...] = ()
+    # Whether its template asks for rows of what it reads, which are not there yet: it has no SQL until they are. Once
+    # they are, `problems` are what went wrong all the same.
+    is_waiting: bool = False
+    problems: tuple[Problem, ...] = ()
 
     @property
     def unique_id(self) -> str:

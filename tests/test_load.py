@@ -169,17 +169,17 @@ def test_a_folder_config_that_is_neither_is_a_problem(make_project: Make, kind: 
         (
             "models",
             "{shp: {+tags: x}}",
-            "'shp' is neither the project's name nor in models/\n  hint: did you mean 'shop'?",
+            "'shp' is neither the project's name, nor a package, nor in models/\n  hint: did you mean 'shop'?",
         ),
         (
             "models",
             "{dbt_utils: {+tags: x}}",
-            "'dbt_utils' is neither the project's name nor in models/\n  hint: write 'shop'; there are no packages yet",
+            "'dbt_utils' is neither the project's name, nor a package, nor in models/\n  hint: write 'shop'",
         ),
         (
             "models",
             "{stagin: {+tags: x}}",
-            "'stagin' is neither the project's name nor in models/\n  hint: did you mean 'staging'?",
+            "'stagin' is neither the project's name, nor a package, nor in models/\n  hint: did you mean 'staging'?",
         ),
         (
             "models",
@@ -521,12 +521,7 @@ models:
         ),
         (
             "models:\n  - name: orders\n    data_tests:\n      - relationships: {to: \"ref('x', 'orders')\"}\n",
-            [
-                (
-                    "m.yml:4: there is no package 'x'\n"
-                    "  hint: write ref('orders') or ref('shop', 'orders'); there are no packages yet"
-                )
-            ],
+            [("m.yml:4: there is no package 'x'\n  hint: packages are declared in packages.yml")],
         ),
         ("models:\n  - name: orders\n    tags: 5\n", ["m.yml:2: config 'tags' is not a name or a list of names"]),
         ("models: [\n", ["m.yml:2:1: not valid YAML"]),

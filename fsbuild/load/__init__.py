@@ -5,12 +5,16 @@ The only stage that reads the project's files. All problems of a project are col
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from fsbuild.errors import FsbuildError, ProjectError, in_order
+from fsbuild.errors import FsbuildError, Problem, ProjectError, in_order
+from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.docs_blocks import OVERVIEW
 from fsbuild.load.documents import Section
-from fsbuild.load.nodes import read_nodes
+from fsbuild.load.nodes import Nodes, read_nodes
+from fsbuild.load.packages import ReadPackage, package_folders, package_name, read_package
 from fsbuild.load.reading import Reading
 from fsbuild.load.settings import (
     PATH_KEYS,
@@ -37,9 +41,15 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
     section, variables = read_project_file(root, overrides, evaluate)
     target = read_target(root, section, overrides, evaluate)
     section = evaluate_configs(section, target, overrides, evaluate)
-    reading = Reading(root, section, target, variables, evaluate)
+    folders = package_folders(root, section)
+    names = frozenset(package_name(folder) for folder in folders)
+    reading = Reading(root, section, target, variables, evaluate, packages=names)
+    known, packages = NodeNames({}, {}, ""), list[ReadPackage]()
     try:
-        nodes = read_nodes(reading)
+        for folder in folders:
+            packages.append(read_package(root, folder, reading, overrides, evaluate, known))
+            known = packages[-1].nodes.names
+        nodes = read_nodes(reading, known)
     except FsbuildError as exc:
         raise ProjectError(in_order([*reading.problems, *exc.problems])) from exc
     if reading.problems:
@@ -52,22 +62,45 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         target_path=target_path,
         clean_targets=tuple(section.get("clean-targets") or [target_path]),
         variables=variables,
-        models=nodes.models,
-        seeds=nodes.seeds,
-        sources=nodes.sources,
-        macros=nodes.macros,
-        tests=nodes.tests,
-        entities=nodes.entities,
-        feature_views=nodes.feature_views,
-        exposures=nodes.exposures,
+        models=_all(packages, nodes, "models"),
+        seeds=_all(packages, nodes, "seeds"),
+        sources=_all(packages, nodes, "sources"),
+        macros=_all(packages, nodes, "macros"),
+        tests=_all(packages, nodes, "tests"),
+        entities=_all(packages, nodes, "entities"),
+        feature_views=_all(packages, nodes, "feature_views"),
+        exposures=_all(packages, nodes, "exposures"),
         overview=reading.docs.get(OVERVIEW, ""),
         checks_gate_run=_checks_gate_run(section),
         folders=tuple(
             dict.fromkeys(
-                [SCHEMA_FOLDER, *(folder for key, default in PATH_KEYS.items() for folder in section.get(key, default))]
+                [
+                    SCHEMA_FOLDER,
+                    *(folder for key, default in PATH_KEYS.items() for folder in section.get(key, default)),
+                    *(one.package.folder for one in packages),
+                ]
             )
         ),
+        packages={one.package.name: one.package for one in packages},
+        dispatch=_dispatch(section),
     )
+
+
+def _all(packages: Iterable[ReadPackage], nodes: Nodes, kind: str) -> tuple[Any, ...]:
+    """What packages have of a kind, and behind it what the project itself has."""
+    return tuple(one for each in (*(package.nodes for package in packages), nodes) for one in getattr(each, kind))
+
+
+def _dispatch(section: Section) -> dict[str, tuple[str, ...]]:
+    """The packages that a dispatch looks through, by the package that it names."""
+    problems: list[Problem] = []
+    found = {
+        str(entry.get("macro_namespace")): tuple(entry.get("search_order", ()))
+        for entry in section.items_of("dispatch", problems)
+    }
+    if problems:
+        raise ProjectError(problems)
+    return found
 
 
 def _checks_gate_run(section: Section) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fsbuild.check_settings import CHECK_KEYS, CHECK_KEYS_BESIDE, read_check_settings
@@ -27,11 +27,17 @@ TEST_CONFIG_KEYS = CHECK_KEYS | CHECK_KEYS_BESIDE
 
 @dataclass(frozen=True, slots=True)
 class NodeNames:
-    """The unique ids that `ref('name')` and `source('name', 'table')` stand for."""
+    """The unique ids that `ref('name')` and `source('name', 'table')` stand for, in a project or a package."""
 
     nodes: Mapping[str, str]
     sources: Mapping[tuple[str, str], str]
     project: str
+    packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def joined(self, nodes: Mapping[str, str], sources: Mapping[tuple[str, str], str], project: str) -> NodeNames:
+        """These names with those of another project, which are stronger in it."""
+        packages = {**self.packages, project: nodes}
+        return NodeNames({**self.nodes, **nodes}, {**self.sources, **sources}, project, packages)
 
 
 def parse_checks(section: Section, column: str | None, names: NodeNames, problems: list[Problem]) -> Iterator[Check]:
@@ -121,11 +127,12 @@ def resolve_reference(written: str, names: NodeNames, place: Place, problems: li
         known = [f"{source}.{table}" for source, table in names.sources]
         wanted = f"{first}.{second}"
     else:
-        found = names.nodes.get(second or first)
-        known = list(names.nodes)
+        nodes = names.nodes if second is None else names.packages.get(first, {})
+        found = nodes.get(second or first)
+        known = list(nodes)
         wanted = second or first
-        if second is not None and first != names.project:
-            hint = f"write ref('{second}') or ref('{names.project}', '{second}'); there are no packages yet"
+        if second is not None and first not in names.packages:
+            hint = suggest(first, names.packages) or "packages are declared in packages.yml"
             problems.append(Problem(f"there is no package '{first}'", place, hint=hint))
             return ""
     if found is None:

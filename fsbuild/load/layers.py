@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ def check_folder_configs(reading: Reading, kind: str) -> None:
                     reading.problems.append(Problem(message, section.place_of(key), hint=hint))
             elif len(section.path) == 1 and key == reading.name:
                 walk(section[key], ())
+            elif len(section.path) == 1 and key in reading.packages:
+                continue
             elif str(key) in (known := _names_below(reading, kind, below)):
                 walk(section[key], (*below, str(key)))
             else:
@@ -46,8 +48,8 @@ def _unknown_folder(reading: Reading, section: Section, key: str, known: Iterabl
     folder = " or ".join(f"{base}/" for base in _bases(reading, str(kind)))
     if len(section.path) > 1:
         return Problem(f"'{key}' is neither a folder nor a file there", place, hint=suggest(key, known))
-    hint = suggest(key, [reading.name, *known]) or f"write '{reading.name}'; there are no packages yet"
-    return Problem(f"'{key}' is neither the project's name nor in {folder}", place, hint=hint)
+    hint = suggest(key, [reading.name, *reading.packages, *known]) or f"write '{reading.name}'"
+    return Problem(f"'{key}' is neither the project's name, nor a package, nor in {folder}", place, hint=hint)
 
 
 def _bases(reading: Reading, kind: str) -> list[str]:
@@ -62,19 +64,26 @@ def _names_below(reading: Reading, kind: str, below: tuple[str, ...]) -> list[st
 
 
 def _folder_configs(reading: Reading, kind: str, file: Path) -> Iterator[dict[str, Any]]:
-    """The project file's configuration layers for a file, the weakest first.
+    """The configuration layers of project files for a file, the weakest first.
 
     The folders may be written below the project's name, as in dbt, or without it.
     """
-    tree: Any = reading.project.get(kind) or {}
     bases = (reading.root / folder for folder in _bases(reading, kind))
     base = next((folder for folder in bases if file.is_relative_to(folder)), reading.root)
     parts = file.relative_to(base).with_suffix("").parts
-    yield _configs_of(tree)
     # A folder of the project's name is meant only below that name.
-    paths = [parts] if parts[0] != reading.name else []
-    for path in (*paths, (reading.name, *parts)):
-        below = tree
+    short = [parts] if parts[0] != reading.name else []
+    named = (reading.name, *parts)
+    yield from _configs_along(reading.project.get(kind) or {}, [*short, named])
+    if reading.above is not None:
+        yield from _configs_along(reading.above.get(kind) or {}, [named])
+
+
+def _configs_along(tree: Mapping[Any, Any], paths: Iterable[Sequence[str]]) -> Iterator[dict[str, Any]]:
+    """What is configured at the root of a tree, and on each step of paths into it."""
+    yield _configs_of(tree)
+    for path in paths:
+        below: Any = tree
         for part in path:
             below = next((value for key, value in below.items() if str(key) == part), None)
             if not isinstance(below, dict):

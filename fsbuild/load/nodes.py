@@ -58,10 +58,14 @@ class Nodes:
     entities: tuple[Entity, ...]
     feature_views: tuple[FeatureView, ...]
     exposures: tuple[Exposure, ...]
+    names: NodeNames
 
 
-def read_nodes(reading: Reading) -> Nodes:
-    """Read all nodes of a project; problems are added to `reading.problems`."""
+def read_nodes(reading: Reading, others: NodeNames) -> Nodes:
+    """Read all nodes of a project or a package; problems are added to `reading.problems`.
+
+    `others` are the nodes of packages that were read before, which can be referred to.
+    """
     for kind in ("models", "seeds", "snapshots"):
         check_folder_configs(reading, kind)
     sql_files = _unique_names(reading, "model", list(reading.files("model-paths", ".sql")))
@@ -80,18 +84,18 @@ def read_nodes(reading: Reading) -> Nodes:
         for source in section.items_of("sources", reading.problems)
         for table in source.items_of("tables", reading.problems)
     ]
-    names = NodeNames(
-        nodes={name: f"model.{reading.name}.{name}" for name in sql_files}
+    names = others.joined(
+        {name: f"model.{reading.name}.{name}" for name in sql_files}
         | {name: f"seed.{reading.name}.{name}" for name in csv_files}
         | {name: f"snapshot.{reading.name}.{name}" for name in snapshots},
-        sources={
+        {
             (
                 str(source.get("name")),
                 str(table.get("name")),
             ): f"source.{reading.name}.{source.get('name')}.{table.get('name')}"
             for source, table in sources
         },
-        project=reading.name,
+        reading.name,
     )
     there: dict[str, Iterable[str]] = {"models": sql_files, "seeds": csv_files, "snapshots": snapshots}
     for kind, files in there.items():
@@ -123,6 +127,7 @@ def read_nodes(reading: Reading) -> Nodes:
         entities=tuple(read_entities(documents, reading.problems)),
         feature_views=tuple(read_feature_views(documents, names.nodes, reading.problems)),
         exposures=tuple(read_exposures(documents, names, reading.problems)),
+        names=names,
     )
 
 
@@ -135,7 +140,7 @@ def _test_files(reading: Reading, kind: str) -> Iterator[Path]:
 
 
 def _texts(reading: Reading, files: Iterable[Path]) -> tuple[SourceFile, ...]:
-    return tuple(SourceFile(reading.shown(f), text) for f in files if (text := reading.text(f)) is not None)
+    return tuple(found for file in files if (found := reading.source_file(file)) is not None)
 
 
 def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, Path]:

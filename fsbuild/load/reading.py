@@ -11,7 +11,7 @@ from fsbuild.load.constraints import parse_constraints
 from fsbuild.load.data_tests import NodeNames, parse_checks
 from fsbuild.load.documents import Section, read_text
 from fsbuild.load.settings import PATH_KEYS, Evaluate
-from fsbuild.values import Check, Column, Relation, Target
+from fsbuild.values import Check, Column, Relation, SourceFile, Target
 
 COLUMN_KEYS = frozenset(
     {"name", "description", "data_type", "data_tests", "tests", "meta", "tags", "quote", "config"}
@@ -28,6 +28,10 @@ class Reading:
     target: Target
     variables: Mapping[str, object]
     evaluate: Evaluate
+    # Of a package: the folder of the project that uses it, and that project's file, whose configuration is stronger.
+    base: Path | None = None
+    above: Section | None = None
+    packages: frozenset[str] = frozenset()
     problems: list[Problem] = field(default_factory=list)
     # The docs blocks, by name.
     docs: dict[str, str] = field(default_factory=dict)
@@ -46,8 +50,13 @@ class Reading:
             return None
 
     def shown(self, file: Path) -> str:
-        """The file's path relative to the root."""
-        return file.relative_to(self.root).as_posix()
+        """The file's path relative to the project's root, that of a package too."""
+        return file.relative_to(self.base or self.root).as_posix()
+
+    def source_file(self, file: Path) -> SourceFile | None:
+        """A file with its text, or None with a problem noted."""
+        text = self.text(file)
+        return SourceFile(self.shown(file), text, self.name if self.base else "") if text is not None else None
 
     def files(self, key: str, *suffixes: str) -> Iterator[Path]:
         """The files below the folders of a `…-paths` key that end in one of the suffixes, in order."""

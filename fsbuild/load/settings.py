@@ -27,10 +27,10 @@ PATH_KEYS = {
 _TEXT_KEYS = frozenset(
     {"name", "version", "config-version", "profile", "require-dbt-version", "target-path", "clean-targets"}
     | {"packages-install-path", "log-path", "vars", "models", "seeds", "snapshots", "flags"}
-    | {"query-comment"}
+    | {"query-comment", "dispatch", "quoting", "restrict-access", "dbt-cloud"}
 )
 _OF_TARGET = ("models", "seeds", "snapshots")
-_NOT_YET = frozenset({"on-run-start", "on-run-end", "dispatch", "data_tests", "tests", "sources", "exposures"})
+_NOT_YET = frozenset({"on-run-start", "on-run-end", "data_tests", "tests", "sources", "exposures"})
 _OUTPUT_KEYS = frozenset(
     {"type", "path", "lake", "schema", "database", "threads", "settings", "memory_limit", "storage_options"}
 )
@@ -79,8 +79,10 @@ def find_root(start: Path) -> Path:
     )
 
 
-def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> tuple[Section, dict[str, object]]:
-    """Read the project file; return it with the variables in force.
+def read_project_file(
+    root: Path, overrides: Overrides, evaluate: Evaluate, shown_in: str = ""
+) -> tuple[Section, dict[str, object]]:
+    """Read the project file; return it with the variables in force. `shown_in` is the folder that messages name.
 
     What may depend on the target, `models:` and the like, is left to `evaluate_configs`.
 
@@ -89,8 +91,8 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
     """
     file = next(name for name in PROJECT_FILES if (root / name).is_file())
     given = dict(overrides.variables or {})
-    text = read_text(root / file, file)
-    written = parse_yaml(text, file)
+    text = read_text(root / file, shown_in + file)
+    written = parse_yaml(text, shown_in + file)
     section = written.without(*_OF_TARGET).evaluated(lambda value, place: evaluate(value, given, place))
     section = replace(
         section, data={**section.data, **{key: written.data[key] for key in _OF_TARGET if key in written}}

@@ -21,7 +21,7 @@ Each function takes what the one before it returned. This package alone knows th
 
 from fsbuild.pipeline.baseline import compile_at
 from fsbuild.pipeline.checking import infer_checks, show_checks
-from fsbuild.pipeline.compiling import Compiled, compile_draft
+from fsbuild.pipeline.compiling import Compiled, compile_draft, compile_sql
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import (
     Added,
@@ -56,11 +56,13 @@ from fsbuild.pipeline.tracing import Tracing, trace_name
 from fsbuild.pipeline.training import content_of, find_training_set, followed, recipe_of
 from fsbuild.pipeline.unit_testing import prepare_trials, trying_out
 from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
+from fsbuild.pipeline.waves import Answers, OneRun, below, is_run, waiting_nodes, without
 
 __all__ = [
     "NEWEST",
     "Added",
     "Agenda",
+    "Answers",
     "Compared",
     "Compiled",
     "Draft",
@@ -68,13 +70,16 @@ __all__ = [
     "Feature",
     "LakeState",
     "LastRun",
+    "OneRun",
     "RunOptions",
     "SourceAge",
     "Tracing",
+    "below",
     "bound_versions",
     "compare_statistics",
     "compile_at",
     "compile_draft",
+    "compile_sql",
     "compiled_path",
     "content_of",
     "correlations",
@@ -89,6 +94,7 @@ __all__ = [
     "has_table",
     "infer_checks",
     "inline_model",
+    "is_run",
     "list_features",
     "open_lake",
     "optimize_tables",
@@ -119,7 +125,9 @@ __all__ = [
     "vacuum_tables",
     "version_of",
     "versions_between",
+    "waiting_nodes",
     "warming_up",
+    "without",
     "work_on",
     "write_compiled",
 ]

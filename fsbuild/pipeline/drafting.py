@@ -10,11 +10,24 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fsbuild.errors import Place
-from fsbuild.values import Check, GraphNode, Model, Moment, Project, Relation, RenderedModel, Seed, Source, UnitTest
+from fsbuild.values import (
+    Check,
+    GraphNode,
+    Model,
+    Moment,
+    Project,
+    Relation,
+    RenderedModel,
+    Seed,
+    Source,
+    UnitTest,
+    package_of,
+)
 
 if TYPE_CHECKING:
     from fsbuild.graph import Graph
     from fsbuild.load import Overrides
+    from fsbuild.render import Asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +47,17 @@ class Added:
     source: Source | None = None
 
 
-def draft_project(
+def draft_project(  # noqa: PLR0913 - what a project is rendered with
     root: Path,
     overrides: Overrides,
     moment: Moment,
     added: Added | None = None,
     flags: Mapping[str, object] = MappingProxyType({}),
+    asking: Asking | None = None,
 ) -> Draft:
-    """Load and render a project, with what a caller adds to it, and build its graph; `flags` are for templates.
+    """Load and render a project, with what a caller adds to it, and build its graph.
+
+    `flags` are for templates, and `asking` is what these can ask of the lake.
 
     Raises:
         FsbuildError: of the first stage that finds problems, with all problems of that stage.
@@ -59,7 +75,7 @@ def draft_project(
     def default(name: str, schema: str | None, alias: str | None) -> Relation:
         return relation_of(name, schema, alias, project.target.schema)
 
-    rendered = render_models(project, moment, default, flags)
+    rendered = render_models(project, moment, default, flags, asking)
     models = {model.unique_id: model for model in rendered.models}
     project = rendered.project
     if any(model.pins for model in rendered.models):
@@ -179,7 +195,7 @@ def tests_graph(draft: Draft) -> Graph:
 def graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator[GraphNode]:
     """Describe the nodes of a project as the graph knows them."""
     for source in project.sources:
-        fqn: tuple[str, ...] = (project.name, source.source_name, source.name)
+        fqn: tuple[str, ...] = (package_of(source.unique_id), source.source_name, source.name)
         yield GraphNode(
             source.unique_id,
             source.name,
@@ -193,12 +209,12 @@ def graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator
             source.source_name,
         )
     for seed in project.seeds:
-        fqn = (project.name, *_folders(seed.path), seed.name)
+        fqn = (package_of(seed.unique_id), *_folders(project, seed), seed.name)
         place = Place(seed.path)
         yield GraphNode(seed.unique_id, seed.name, "seed", seed.path, fqn, "seed", seed.config.tags, (), place)
     for one in rendered:
         model = one.model
-        fqn = (project.name, *_folders(model.path), model.name)
+        fqn = (package_of(model.unique_id), *_folders(project, model), model.name)
         yield GraphNode(
             model.unique_id,
             model.name,
@@ -212,6 +228,6 @@ def graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator
         )
 
 
-def _folders(path: str) -> tuple[str, ...]:
-    """The folders of a file below the first one (`models`, `seeds`)."""
-    return Path(path).parts[1:-1]
+def _folders(project: Project, node: Model | Seed | Source) -> tuple[str, ...]:
+    """The folders of a node's file below the first one (`models`, `seeds`)."""
+    return Path(project.path_in_package(node)).parts[1:-1]

@@ -19,7 +19,7 @@ from fsbuild.config import is_reserved, merge_layers, parse_config
 from fsbuild.errors import Place, Problem, RenderError, in_order
 from fsbuild.feature_requests import parse_features
 from fsbuild.render.checks import CheckTexts
-from fsbuild.render.context import ModelContext, Names
+from fsbuild.render.context import Lake, LakeNeeded, ModelContext, Names
 from fsbuild.render.joins import Joins
 from fsbuild.render.mistakes import syntax_problem, template_place, template_problem, with_excerpt
 from fsbuild.render.naming import DefaultNames, Naming
@@ -29,6 +29,7 @@ from fsbuild.render.templates import Templates, prepare_templates
 from fsbuild.render.yaml_text import evaluate_text
 from fsbuild.values import (
     Check,
+    Join,
     Model,
     ModelConfig,
     Moment,
@@ -40,9 +41,10 @@ from fsbuild.values import (
     Seed,
     Source,
     UnitOverrides,
+    package_of,
 )
 
-__all__ = ["Rendered", "evaluate_text", "render_again", "render_models", "with_checks"]
+__all__ = ["Asking", "Rendered", "evaluate_text", "render_again", "render_models", "with_checks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """What templates can ask, and the nodes that are there: a model can ask when all that it reads is among them."""
+
+    lake: Lake
+    ready: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Rendering:
     """What rendering a project's models needs throughout, and the problems met on the way."""
 
@@ -62,6 +72,12 @@ class _Rendering:
     templates: Templates
     naming: Naming
     problems: list[Problem]
+    asking: Asking | None = None
+
+    def context(self, names: Names, one: Model, **given: Any) -> ModelContext:  # noqa: ANN401 - its other fields
+        """The context of one rendering of a model."""
+        package = package_of(one.unique_id)
+        return ModelContext(names, self.project.variables_of(package), here=package, **given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +98,17 @@ class _Parsed:
         return KnownNode(self.model, config_values(self.config), self.relation, self.depends_on)
 
 
-def render_models(project: Project, moment: Moment, default: DefaultNames, flags: Mapping[str, object]) -> Rendered:
+def render_models(
+    project: Project,
+    moment: Moment,
+    default: DefaultNames,
+    flags: Mapping[str, object],
+    asking: Asking | None = None,
+) -> Rendered:
     """Render all enabled models of a project.
 
-    `default` names relations where the project has no macros for it; `flags` are what templates see of that name.
+    `default` names relations where the project has no macros for it; `flags` are what templates see of that name. A
+    model that asks the lake too early is waiting.
 
     Raises:
         RenderError: templates are wrong; all problems at once.
@@ -99,20 +122,18 @@ def render_models(project: Project, moment: Moment, default: DefaultNames, flags
         for seed, one in zip(project.seeds, seeds, strict=True)
     )
     project = replace(project, seeds=named)
-    rendering = _Rendering(project, templates, naming, problems)
-    provisional: dict[str, tuple[str, Relation]] = {
-        seed.name: (seed.unique_id, seed.relation) for seed in project.seeds
-    }
-    provisional |= {m.name: (m.unique_id, Relation(project.target.schema, m.name)) for m in project.models}
+    rendering = _Rendering(project, templates, naming, problems, asking)
+    provisional = [(seed.name, seed.unique_id, seed.relation) for seed in project.seeds]
+    provisional += [(m.name, m.unique_id, Relation(project.target.schema, m.name)) for m in project.models]
     views = {view.name: view for view in project.feature_views}
-    names = Names(project.name, provisional, _sources(project), feature_views=views)
+    names = Names(project.name, {}, _sources(project), feature_views=views)
+    names = replace(names, **_by_name(project.name, provisional))
     empty = ProjectGraph(project, ())
     parsed = [one for model in project.models if (one := _parse(model, rendering, names, empty)) is not None]
     enabled = [one for one in parsed if one.config.enabled]
     disabled = frozenset(one.model.name for one in parsed if not one.config.enabled)
-    names = _final_names(
-        project, {n: found for n, found in provisional.items() if n not in disabled}, enabled, disabled
-    )
+    off = {one.model.unique_id for one in parsed if not one.config.enabled}
+    names = _final_names(project, [one for one in provisional if one[1] not in off], enabled, disabled)
     known = [replace(one, relation=seed.relation) for one, seed in zip(seeds, project.seeds, strict=True)]
     graph = ProjectGraph(project, [*known, *(one.known for one in enabled)])
     rendered = [model for one in enabled if (model := _finish(one, rendering, names, graph)) is not None]
@@ -140,7 +161,7 @@ def render_again(
     # Everything has its name by now, and keeps it.
     naming = Naming(templates, lambda name, _schema, _alias: Relation(project.target.schema, name), project, [])
     rendering = _Rendering(project, templates, naming, problems)
-    seeds = {seed.name: (seed.unique_id, seed.relation) for seed in project.seeds}
+    seeds = [(seed.name, seed.unique_id, seed.relation) for seed in project.seeds]
     names = _final_names(project, seeds, rendered.models)
     known = [KnownNode(seed, config_values(seed.config), seed.relation) for seed in project.seeds]
     known += [KnownNode(m.model, config_values(m.config), m.relation, m.depends_on) for m in rendered.models]
@@ -159,15 +180,24 @@ def _sources(project: Project) -> dict[tuple[str, str], tuple[str, Relation]]:
     return {(source.source_name, source.name): (source.unique_id, source.relation) for source in project.sources}
 
 
+def _by_name(project: str, found: Iterable[tuple[str, str, Relation]]) -> dict[str, Any]:
+    """The nodes that names stand for: in each package, and alone, where the project's own are stronger."""
+    packages: dict[str, dict[str, tuple[str, Relation]]] = {project: {}}
+    for name, unique_id, relation in found:
+        packages.setdefault(package_of(unique_id), {})[name] = (unique_id, relation)
+    nodes = {name: one for nodes in packages.values() for name, one in nodes.items()} | packages[project]
+    return {"nodes": nodes, "packages": packages}
+
+
 def _final_names(
     project: Project,
-    others: Mapping[str, tuple[str, Relation]],
+    others: Iterable[tuple[str, str, Relation]],
     enabled: Sequence[_Parsed | RenderedModel],
     disabled: frozenset[str] = frozenset(),
 ) -> Names:
     """What templates can refer to once the models that are `enabled` are known; `others` are nodes beside them."""
     views = {view.name: view for view in project.feature_views}
-    nodes = {**others, **{one.model.name: (one.model.unique_id, one.relation) for one in enabled}}
+    nodes = [*others, *((one.model.name, one.model.unique_id, one.relation) for one in enabled)]
     times = {source.unique_id: source.event_time for source in project.sources}
     times |= {seed.unique_id: seed.config.event_time for seed in project.seeds}
     times |= {one.model.unique_id: one.config.event_time for one in enabled}
@@ -177,7 +207,8 @@ def _final_names(
         for one in enabled
         if one.config.materialized == "on_demand" and one.config.features
     }
-    return Names(project.name, nodes, _sources(project), disabled, event_times, views, computed)
+    names = Names(project.name, {}, _sources(project), disabled, event_times, views, computed)
+    return replace(names, **_by_name(project.name, nodes))
 
 
 def with_checks(
@@ -204,13 +235,13 @@ def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGrap
         return None
     template = jinja2.Template.from_code(environment, code, {})
     provisional = Relation(project.target.schema, model.name)
-    context = ModelContext(
+    context = rendering.context(
         names,
-        project.variables,
-        provisional,
-        model.config,
-        describe_node(KnownNode(model, model.config, provisional), project),
-        graph,
+        model,
+        this=provisional,
+        config=model.config,
+        model=describe_node(KnownNode(model, model.config, provisional), project),
+        graph=graph,
         is_executing=False,
         is_incremental=False,
     )
@@ -233,38 +264,55 @@ def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGrap
 
 
 def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGraph) -> RenderedModel | None:
-    """Render a model for its SQL."""
+    """Render a model for its SQL; one that asks for rows waits until these are there."""
+    asking, before = rendering.asking, len(rendering.problems)
+    lake = asking.lake if asking is not None and asking.ready >= set(one.depends_on) else None
+    contexts: list[ModelContext] = []
 
-    def render(*, is_incremental: bool) -> tuple[RenderedSql | None, ModelContext]:
-        context = ModelContext(
+    def render(*, is_incremental: bool) -> RenderedSql | None:
+        context = rendering.context(
             names,
-            rendering.project.variables,
-            one.relation,
-            one.raw_config,
-            describe_node(one.known, rendering.project),
-            graph,
+            one.model,
+            this=one.relation,
+            config=one.raw_config,
+            model=describe_node(one.known, rendering.project),
+            graph=graph,
             is_executing=True,
             is_incremental=is_incremental,
             is_batched=one.config.is_batched,
+            lake=lake,
         )
-        return _render(one.model, one.template, context, rendering), context
+        contexts.append(context)
+        return _render(one.model, one.template, context, rendering)
 
-    sql, context = render(is_incremental=False)
-    if sql is None:
+    waiting = RenderedModel(
+        one.model, one.config, one.relation, RenderedSql("", ()), None, one.depends_on, is_waiting=True
+    )
+    try:
+        sql, incremental = render(is_incremental=False), None
+        # Where its table is looked at, it may not be there yet.
+        is_growing = one.config.materialized == "incremental" and (lake is None or lake.has_table(one.relation))
+        if contexts[0].asked_incremental and is_growing:
+            incremental = render(is_incremental=True)
+    except LakeNeeded:
+        return waiting
+    has_asked = any(context.has_asked for context in contexts)
+    if has_asked and len(rendering.problems) > before:
+        # The others go on: what the rows of this run make of a template is the matter of this one alone.
+        told = tuple(rendering.problems[before:])
+        del rendering.problems[before:]
+        return replace(waiting, problems=told)
+    if sql is None or (incremental is None and len(contexts) > 1):
         return None
-    depends_on = dict.fromkeys([*one.depends_on, *context.depends_on])
-    pins = {**one.pins, **context.pins}
-    joins = dict(context.joins)
-    incremental = None
-    if context.asked_incremental and one.config.materialized == "incremental":
-        incremental, second = render(is_incremental=True)
-        if incremental is None:
-            return None
-        depends_on |= second.depends_on
-        pins |= second.pins
-        joins |= second.joins
-    training, taken = Joins(context).training_set(one.config), Joins(context).taken(one.config)
-    depends_on |= context.depends_on
+    first = contexts[0]
+    training, taken = Joins(first).training_set(one.config), Joins(first).taken(one.config)
+    joins: dict[str, Join] = {}
+    pins = dict(one.pins)
+    depends_on = dict.fromkeys(one.depends_on)
+    for context in contexts:
+        joins |= context.joins
+        pins |= context.pins
+        depends_on |= context.depends_on
     return RenderedModel(
         one.model,
         one.config,
@@ -273,7 +321,7 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
         incremental,
         tuple(depends_on),
         tuple(pins.values()),
-        context.batched,
+        first.batched,
         joins,
         training,
         taken=taken,
@@ -292,9 +340,11 @@ def _render(
     # Only the last rendering knows every name, so only it reports the unknown ones.
     if context.is_executing:
         context.note = note
-    names = rendering.templates.names_for(model.raw_sql, context)
+    names = rendering.templates.scope_of(context)
     try:
         marked = "".join(template.root_render_func(template.new_context(names, shared=True)))
+    except LakeNeeded:
+        raise
     except Exception as exc:  # noqa: BLE001 - a template can call anything; what it raises is the template's mistake
         rendering.problems.append(template_problem(exc, names, model.path, model.raw_sql))
         return None

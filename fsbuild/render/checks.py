@@ -19,13 +19,14 @@ import jinja2
 
 from fsbuild.check_settings import CHECK_KEYS, read_check_settings
 from fsbuild.errors import Place, Problem, suggest
-from fsbuild.render.context import ModelContext, Names, template_names
+from fsbuild.render.context import ModelContext, Names
+from fsbuild.render.macros import call_macro
 from fsbuild.render.mistakes import syntax_problem, template_problem
 from fsbuild.render.nodes import ProjectGraph
 from fsbuild.render.relations import TemplateRelation
 from fsbuild.render.source_lines import read_marks
-from fsbuild.render.templates import Templates, call_macro
-from fsbuild.values import Check, Project, Relation, SourceFile, checked_relation
+from fsbuild.render.templates import Templates
+from fsbuild.values import Check, Project, Relation, SourceFile, checked_relation, package_of
 
 _PREFIX = "test_"
 
@@ -37,14 +38,24 @@ class CheckTexts:
         self, project: Project, templates: Templates, names: Names, graph: ProjectGraph, problems: list[Problem]
     ) -> None:
         self._project, self._templates, self._graph, self._problems = project, templates, graph, problems
-        nodes = {name: (unique_id, checked_relation(unique_id)) for name, (unique_id, _) in names.nodes.items()}
+        nodes = _checked(names.nodes)
+        packages = {package: _checked(found) for package, found in names.packages.items()}
         sources = {pair: (unique_id, checked_relation(unique_id)) for pair, (unique_id, _) in names.sources.items()}
-        self._names = replace(names, nodes=nodes, sources=sources, event_times={})
+        self._names = replace(names, nodes=nodes, packages=packages, sources=sources, event_times={})
 
     def of_node(self, unique_id: str, checks: Iterable[Check]) -> tuple[Check, ...]:
         """The checks of a node, those with their SQL that are macros of the project."""
-        macros = self._templates.macro_places
-        return tuple(self._generic(unique_id, check) if _PREFIX + check.name in macros else check for check in checks)
+        return tuple(self._generic(unique_id, check) if self._macro(unique_id, check) else check for check in checks)
+
+    def _macro(self, unique_id: str, check: Check) -> tuple[str, str] | None:
+        """The macro of a check, `package.name` or `name`, where the project or a package has one."""
+        package, _, name = check.name.rpartition(".")
+        macros = self._templates.macros
+        return (
+            macros.in_package(package, _PREFIX + name)
+            if package
+            else macros.find(_PREFIX + name, package_of(unique_id))
+        )
 
     def singular(self, files: Iterable[SourceFile]) -> Iterator[Check]:
         """The checks that are files of their own; all that they read are their references."""
@@ -54,9 +65,10 @@ class CheckTexts:
                 yield check
 
     def _generic(self, unique_id: str, check: Check) -> Check:
-        context = self._context(checked_relation(unique_id))
-        names = self._templates.bind_macros({**self._templates.constants, **template_names(context)})
-        macro: Any = names[_PREFIX + check.name]
+        context = self._context(checked_relation(unique_id), package_of(unique_id))
+        names = self._templates.scope_of(context)
+        package, _, name = check.name.rpartition(".")
+        macro: Any = names.of_package(package, _PREFIX + name) if package else names[_PREFIX + name]
         arguments = {
             key: TemplateRelation.of(checked_relation(str(value))) if value in check.references else value
             for key, value in check.arguments.items()
@@ -88,9 +100,9 @@ class CheckTexts:
             self._problems.append(syntax_problem(exc, file.path, file.text))
             return None
         template = jinja2.Template.from_code(environment, code, {})
-        context = self._context(Relation(self._project.target.schema, PurePosixPath(file.path).stem))
+        context = self._context(Relation(self._project.target.schema, PurePosixPath(file.path).stem), file.package)
         context.note = lambda message, hint: self._problems.append(Problem(message, place, hint=hint))
-        names = self._templates.names_for(file.text, context)
+        names = self._templates.scope_of(context)
         try:
             text = read_marks("".join(template.root_render_func(template.new_context(names, shared=True)))).text
         except Exception as exc:  # noqa: BLE001 - a template can call anything; what it raises is the template's mistake
@@ -106,9 +118,10 @@ class CheckTexts:
         check = Check(name, None, {}, place, sql=text, references=tuple(context.depends_on), title=name)
         return self._configured(check, context.told_config)
 
-    def _context(self, this: Relation) -> ModelContext:
+    def _context(self, this: Relation, package: str) -> ModelContext:
+        variables = self._project.variables_of(package)
         return ModelContext(
-            self._names, self._project.variables, this, {}, {}, self._graph, is_executing=True, is_incremental=False
+            self._names, variables, this, {}, {}, self._graph, is_executing=True, is_incremental=False, here=package
         )
 
     def _configured(self, check: Check, told: Mapping[str, object]) -> Check:
@@ -119,3 +132,8 @@ class CheckTexts:
             hint = suggest(key, (*CHECK_KEYS, "enabled"))
             self._problems.append(Problem(f"fsbuild does not support the test config '{key}'", check.place, hint=hint))
         return replace(check, **{key: value for key, value in settings.items() if key not in check.said})
+
+
+def _checked(nodes: Mapping[str, tuple[str, Relation]]) -> dict[str, tuple[str, Relation]]:
+    """Nodes by name, each with the relation whose rows are checked."""
+    return {name: (unique_id, checked_relation(unique_id)) for name, (unique_id, _) in nodes.items()}

@@ -14,10 +14,11 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import yaml
 
@@ -28,6 +29,7 @@ from fsbuild.values import FeatureView, Join, Pin, Relation, Target
 from fsbuild.version import DBT_VERSION
 
 log = logging.getLogger("fsbuild.jinja")
+_NO_PACKAGE = "packages are declared in packages.yml, and installed by 'fsbuild deps'"
 
 
 class TemplateError(Exception):
@@ -38,6 +40,10 @@ class TemplateError(Exception):
         super().__init__(message)
 
 
+class LakeNeeded(Exception):  # noqa: N818 - not an error: the model is rendered when what it reads is there
+    """A template asks for what the lake holds, and it is too early for that."""
+
+
 class MacroReturn(Exception):  # noqa: N818 - not an error: how `return(value)` leaves a macro
     """Carries the value of `{{ return(value) }}` out of a macro."""
 
@@ -46,9 +52,21 @@ class MacroReturn(Exception):  # noqa: N818 - not an error: how `return(value)` 
         super().__init__()
 
 
+class Lake(Protocol):
+    """What templates can ask: `reads` are the unique ids of what the asking template has named so far."""
+
+    def query(self, sql: str, reads: Sequence[str]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]: ...  # noqa: D102
+    def columns(self, sql: str, reads: Sequence[str]) -> Sequence[tuple[str, str]]: ...  # noqa: D102
+    def relations(self, schema: str) -> Sequence[tuple[str, str]]: ...  # noqa: D102
+    def has_table(self, relation: Relation) -> bool: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The relations that a project's templates can refer to, with their unique ids."""
+    """The relations that a project's templates can refer to, with their unique ids.
+
+    `nodes` are what a name alone stands for, `packages` what it stands for in each package.
+    """
 
     project: str
     nodes: Mapping[str, tuple[str, Relation]]
@@ -59,6 +77,14 @@ class Names:
     feature_views: Mapping[str, FeatureView] = field(default_factory=dict)
     # The models whose features a model on demand is computed from, by its name.
     computed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    packages: Mapping[str, Mapping[str, tuple[str, Relation]]] = field(default_factory=dict)
+
+    def find(self, name: str, package: str | None, here: str) -> tuple[str, Relation] | None:
+        """What `ref('package', 'name')` or `ref('name')` stands for in a template of the package `here`."""
+        if package is not None and package != self.project:
+            return self.packages.get(package, {}).get(name)
+        own = self.packages.get(here, {}).get(name) if package is None else None
+        return own or self.nodes.get(name)
 
 
 @dataclass(slots=True)
@@ -73,6 +99,10 @@ class ModelContext:
     graph: ProjectGraph
     is_executing: bool
     is_incremental: bool
+    # The package that the template is in, and what it can ask; None while it is too early to ask.
+    here: str = ""
+    lake: Lake | None = None
+    has_asked: bool = False
     told_config: dict[str, Any] = field(default_factory=dict)
     depends_on: dict[str, None] = field(default_factory=dict)
     pins: dict[str, Pin] = field(default_factory=dict)
@@ -93,12 +123,11 @@ class ModelContext:
         at = _point(**keywords)
         if len(names) not in (1, 2) or not all(isinstance(name, str) for name in names):
             raise TemplateError("ref() needs the name of a model", hint="ref('stg_orders')")
-        package, name = (self.names.project, *names)[-2:]
-        if package != self.names.project:
-            hint = f"write ref('{name}') or ref('{self.names.project}', '{name}'); there are no packages yet"
-            self.note(f"there is no package '{package}'", hint)
+        name, package = names[-1], names[0] if len(names) > 1 else None
+        if package is not None and package not in self.names.packages:
+            self.note(f"there is no package '{package}'", suggest(package, self.names.packages) or _NO_PACKAGE)
             return TemplateRelation(package, name)
-        found = self.names.nodes.get(name)
+        found = self.names.find(name, package, self.here)
         if found is None:
             if name in self.names.disabled:
                 self.note(f"'{name}' is disabled", "set enabled: true, or leave it out")
@@ -141,6 +170,17 @@ class ModelContext:
             self.batched[unique_id] = event_time
         return TemplateRelation.of(relation, event_time)
 
+    def asked(self, purpose: str) -> Lake:
+        """The lake, for a template that wants to ask it something.
+
+        Raises:
+            LakeNeeded: it is too early.
+        """
+        if self.lake is None:
+            raise LakeNeeded(purpose)
+        self.has_asked = True
+        return self.lake
+
     def ask_incremental(self) -> bool:
         """`is_incremental()`."""
         self.asked_incremental = True
@@ -152,15 +192,30 @@ class ModelContext:
             self.told_config.update(mapping)
         return ""
 
-    def get_config(self, key: str, default: object = None) -> object:
+    def get_config(self, key: str, default: object = None, validator: Callable[[object], None] | None = None) -> object:
         """`config.get('key', default)`."""
-        return {**self.config, **self.told_config}.get(key, default)
+        value = {**self.config, **self.told_config}.get(key, default)
+        if validator is not None and value is not None:
+            validator(value)
+        return value
 
-    def require_config(self, key: str) -> object:
+    def require_config(self, key: str, validator: Callable[[object], None] | None = None) -> object:
         """`config.require('key')`."""
-        value = self.get_config(key)
+        value = self.get_config(key, None, validator)
         if value is None and self.is_executing:
             raise TemplateError(f"config '{key}' is required here, and is not set")
+        return value
+
+    def get_meta(self, key: str, default: object = None) -> object:
+        """`config.meta_get('key', default)`."""
+        meta = self.get_config("meta")
+        return meta.get(key, default) if isinstance(meta, Mapping) else default
+
+    def require_meta(self, key: str) -> object:
+        """`config.meta_require('key')`."""
+        value = self.get_meta(key)
+        if value is None and self.is_executing:
+            raise TemplateError(f"'{key}' is required below 'meta' here, and is not set")
         return value
 
 
@@ -190,6 +245,18 @@ class TargetNames(dict[str, object]):
 
 class Modules(SimpleNamespace):
     """`modules`: the Python modules that templates may use."""
+
+
+class _Zone(ZoneInfo):
+    """A time zone with the methods that pytz gives its zones."""
+
+    def localize(self, moment: dt.datetime, _is_dst: object = None) -> dt.datetime:
+        """A time of day in this zone."""
+        return moment.replace(tzinfo=self)
+
+    def normalize(self, moment: dt.datetime) -> dt.datetime:
+        """A moment as this zone tells it."""
+        return moment.astimezone(self)
 
 
 def target_names(target: Target) -> TargetNames:
@@ -251,6 +318,39 @@ def _return(value: object = None) -> None:
     raise MacroReturn(value)
 
 
+def _not_supported(name: str) -> Callable[..., None]:
+    def refuse(*_args: object, **_named: object) -> None:
+        raise TemplateError(f"{name}() is not supported")
+
+    return refuse
+
+
+def _raise_with(kind: str) -> Callable[..., None]:
+    """Make one of dbt's `exceptions`, which stop with a message."""
+
+    def stop(*message: object, **_named: object) -> None:
+        raise TemplateError(" ".join(str(part) for part in message) or kind.replace("_", " "))
+
+    return stop
+
+
+def _try_or_compiler_error(message: str, function: Callable[..., object], *args: object, **named: object) -> object:
+    try:
+        return function(*args, **named)
+    except Exception as exc:
+        raise TemplateError(message) from exc
+
+
+def _differences(left: Mapping[str, Sequence[object]], right: Mapping[str, Sequence[object]]) -> dict[str, object]:
+    """`diff_of_two_dicts`: what the lists of the first have that those of the second have not, by key."""
+    there = {key.casefold(): {str(item).casefold() for item in items} for key, items in right.items()}
+    found = {
+        key: [item for item in items if str(item).casefold() not in there.get(key.casefold(), set())]
+        for key, items in left.items()
+    }
+    return {key: items for key, items in found.items() if items}
+
+
 def _log(message: object, info: bool = False) -> str:  # noqa: FBT001, FBT002 - dbt's signature
     log.log(logging.INFO if info else logging.DEBUG, "%s", message)
     return ""
@@ -270,15 +370,39 @@ def _from_yaml(text: str, default: object = None) -> object:
         return default
 
 
+# The functions of dbt's `exceptions` beside `raise_compiler_error`.
+_EXCEPTIONS = (
+    *("column_type_missing", "missing_config", "missing_materialization", "missing_relation", "raise_ambiguous_alias"),
+    *("raise_ambiguous_catalog_match", "raise_cache_inconsistent", "raise_contract_error", "raise_database_error"),
+    *("raise_dataclass_not_dict", "raise_dependency_error", "raise_duplicate_alias", "raise_duplicate_patch_name"),
+    *("raise_duplicate_resource_name", "raise_fail_fast_error", "raise_invalid_property_yml_version"),
+    *("raise_not_implemented", "relation_wrong_type", "warn_snapshot_timestamp_data_types"),
+)
 CONSTANTS: Mapping[str, object] = {
     "env_var": env_var,
     "log": _log,
     "print": _log,
     "return": _return,
     "exceptions": SimpleNamespace(
-        raise_compiler_error=_raise_compiler_error, warn=lambda message: _log(message, info=True)
+        raise_compiler_error=_raise_compiler_error,
+        warn=lambda message: _log(message, info=True),
+        **{name: _raise_with(name) for name in _EXCEPTIONS},
     ),
-    "modules": Modules(datetime=dt, re=re, itertools=itertools),
+    "modules": Modules(datetime=dt, re=re, itertools=itertools, pytz=SimpleNamespace(timezone=_Zone, utc=dt.UTC)),
+    "debug": lambda: "",
+    "diff_of_two_dicts": _differences,
+    "try_or_compiler_error": _try_or_compiler_error,
+    "render": lambda text: text,
+    "write": _not_supported("write"),
+    "submit_python_job": _not_supported("submit_python_job"),
+    "pre_hooks": (),
+    "post_hooks": (),
+    "sql_now": lambda: "now()",
+    "connection_name": "master",
+    "thread_id": "MainThread",
+    "dbt_metadata_envs": {},
+    "invocation_args_dict": {},
+    "selected_resources": [],
     "dbt_version": DBT_VERSION,
     "fromjson": _from_json,
     "tojson": lambda value, default=None, sort_keys=False: json.dumps(value, sort_keys=sort_keys, default=default),
@@ -329,7 +453,15 @@ SQL_FILTERS: Mapping[str, Callable[[Any], Any]] = dict.fromkeys(YAML_FILTERS, _a
 
 def template_names(context: ModelContext) -> dict[str, object]:
     """The names that differ from one rendering to the next."""
-    config = _Callable(context.tell_config, get=context.get_config, require=context.require_config)
+    config = _Callable(
+        context.tell_config,
+        get=context.get_config,
+        require=context.require_config,
+        meta_get=context.get_meta,
+        meta_require=context.require_meta,
+        persist_relation_docs=lambda: False,
+        persist_column_docs=lambda: False,
+    )
     return {
         "ref": context.ref,
         "source": context.source,

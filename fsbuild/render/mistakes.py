@@ -9,7 +9,8 @@ from typing import Any
 import jinja2
 
 from fsbuild.errors import Place, Problem
-from fsbuild.render.context import MacroReturn, TemplateError
+from fsbuild.render.context import LakeNeeded, MacroReturn, TemplateError
+from fsbuild.render.macros import BUILTIN
 from fsbuild.render.undefined import explain_undefined
 
 
@@ -17,6 +18,8 @@ def explain(exc: Exception, names: Iterable[str], absent: Mapping[str, str] | No
     """Word what a template raised, with a hint; `names` are those that it could use, `absent` explains others."""
     if isinstance(exc, TemplateError):
         return exc.message, exc.hint
+    if isinstance(exc, LakeNeeded):
+        return f"this template cannot {exc}", "the template of a model can, outside of its YAML and its tests"
     if isinstance(exc, MacroReturn):
         return "return() outside of a macro", "write the value: {{ … }}"
     if isinstance(exc, jinja2.UndefinedError):
@@ -43,12 +46,12 @@ def template_place(frame: Any, fallback: str) -> Place:  # noqa: ANN401 - a fram
 
 
 def error_place(exc: BaseException, fallback: str) -> Place:
-    """The line of the innermost template in a traceback."""
+    """The line of the innermost template in a traceback; dbt's own macros are not anybody's to mend."""
     place = Place(fallback)
     trace = exc.__traceback__
     while trace is not None:
         template = trace.tb_frame.f_globals.get("__jinja_template__")
-        if template is not None:
+        if template is not None and not template.name.startswith(BUILTIN):
             place = Place(template.name, template.get_corresponding_lineno(trace.tb_lineno))
         trace = trace.tb_next
     return place

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from fsbuild.render.relations import DATABASE
-from fsbuild.values import Model, ModelConfig, Project, Relation, Seed
+from fsbuild.values import Model, ModelConfig, Project, Relation, Seed, package_of
 
 # The fields of a configuration, by the keys that a user writes.
 _FIELDS = {field.metadata.get("key", field.name): field.name for field in dataclasses.fields(ModelConfig)}
@@ -34,15 +34,15 @@ def config_values(config: ModelConfig) -> dict[str, Any]:
 def describe_node(known: KnownNode, project: Project) -> dict[str, Any]:
     """Describe a model or a seed as dbt's manifest does, with the keys that fsbuild can answer for."""
     node, config = known.node, {**_DEFAULTS, **known.config}
-    file = PurePosixPath(node.path)
+    file = PurePosixPath(project.path_in_package(node))
     return {
         "unique_id": node.unique_id,
         "name": node.name,
         "resource_type": node.resource_type if isinstance(node, Model) else "seed",
-        "package_name": project.name,
-        "path": "/".join(file.parts[1:]) or node.path,
-        "original_file_path": node.path,
-        "fqn": [project.name, *file.parts[1:-1], node.name],
+        "package_name": package_of(node.unique_id),
+        "path": "/".join(file.parts[1:]) or file.as_posix(),
+        "original_file_path": file.as_posix(),
+        "fqn": [package_of(node.unique_id), *file.parts[1:-1], node.name],
         "database": DATABASE,
         "schema": known.relation.schema,
         "alias": known.relation.identifier,
@@ -78,7 +78,7 @@ class ProjectGraph:
                 "unique_id": source.unique_id,
                 "name": source.name,
                 "resource_type": "source",
-                "package_name": self._project.name,
+                "package_name": package_of(source.unique_id),
                 "source_name": source.source_name,
                 "original_file_path": source.place.file,
                 "fqn": [self._project.name, source.source_name, source.name],

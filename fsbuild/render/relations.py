@@ -12,7 +12,9 @@ In a microbatch model, what has an event time is read one batch at a time; `rend
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fsbuild.values import BATCH_END, BATCH_START, Relation, literal, quote
 
@@ -22,11 +24,15 @@ _PARTS = ("database", "schema", "identifier")
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateRelation:
-    """A relation that can be written in parts, with or without quotes; the database is left out unless asked for."""
+class TemplateRelation(Mapping[str, Any]):
+    """A relation that can be written in parts, with or without quotes; the database is left out unless asked for.
+
+    As in dbt it is a mapping of its parts too; packages tell by its `metadata` that it is a relation.
+    """
 
     schema: str
     identifier: str
+    type: str | None = None
     shown: frozenset[str] = frozenset({"schema", "identifier"})
     quoted: frozenset[str] = frozenset(_PARTS)
     event_time: str | None = None
@@ -40,6 +46,21 @@ class TemplateRelation:
     def database(self) -> str:
         """The database that every relation is in."""
         return DATABASE
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table of the lake."""
+        return self.type == "table"
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is a view, which is computed where it is read."""
+        return self.type == "view"
+
+    @property
+    def is_cte(self) -> bool:
+        """Whether it is an ephemeral model: never, those have names too."""
+        return False
 
     @property
     def name(self) -> str:
@@ -62,6 +83,37 @@ class TemplateRelation:
     ) -> TemplateRelation:
         """Choose the parts that are quoted; None leaves a part as it is."""
         return replace(self, quoted=_chosen(self.quoted, database, schema, identifier))
+
+    def incorporate(
+        self,
+        *,
+        path: Mapping[str, str] | None = None,
+        type: str | None = None,  # noqa: A002 - dbt's name
+    ) -> TemplateRelation:
+        """Another relation, of which a part or the type differs."""
+        schema, identifier = ((path or {}).get(part) or getattr(self, part) for part in ("schema", "identifier"))
+        return replace(self, schema=schema, identifier=identifier, type=type or self.type)
+
+    def replace_path(self, **parts: str) -> TemplateRelation:
+        """Another relation, of which a part differs."""
+        return self.incorporate(path=parts)
+
+    def information_schema(self, _view_name: str | None = None) -> str:
+        """The schema that describes all tables."""
+        return "information_schema"
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - its parts differ in type
+        if key == "metadata":
+            return {"type": "DuckDBRelation"}
+        if key not in (*_PARTS, "type"):
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*_PARTS, "type", "metadata"))
+
+    def __len__(self) -> int:
+        return len(_PARTS) + 2
 
     def without_identifier(self) -> TemplateRelation:
         """Leave out the identifier."""

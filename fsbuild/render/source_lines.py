@@ -20,7 +20,7 @@ from jinja2.lexer import Token, TokenStream
 from fsbuild.values import RenderedSql
 
 _MARK = re.compile("\x00([0-9]+)\x00")
-_CAPTURING = frozenset({"macro", "test", "data_test", "call", "filter", "block"})
+_CAPTURING = frozenset({"macro", "test", "data_test", "call", "filter", "block", "materialization"})
 
 
 class SourceLines(Extension):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -14,22 +12,22 @@ from jinja2.ext import Extension
 from jinja2.runtime import Context, Macro
 
 from fsbuild.errors import Place, Problem, suggest
+from fsbuild.render.asking import API, Adapter, Statements
 from fsbuild.render.context import (
     CONSTANTS,
     SQL_FILTERS,
     Flags,
-    MacroReturn,
     ModelContext,
-    TemplateError,
     env_var_function,
     target_names,
     template_names,
     variables_function,
 )
 from fsbuild.render.joins import Joins
+from fsbuild.render.macros import MacroFile, Macros, Scope, builtin_files, call_macro, macro_names
 from fsbuild.render.mistakes import syntax_problem
 from fsbuild.render.source_lines import SourceLines
-from fsbuild.values import Moment, Project, UnitOverrides, quote
+from fsbuild.values import Moment, Project, UnitOverrides
 
 if TYPE_CHECKING:
     from jinja2.parser import Parser
@@ -43,14 +41,6 @@ class _MacroContext(Context):
         if not isinstance(function, Macro):
             return super().call(function, *args, **kwargs)
         return call_macro(super().call, function, *args, **kwargs)
-
-
-def call_macro(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - a macro's value is any
-    """Call a macro, or what calls it; what it returns with `return(x)` is its value, otherwise its text."""
-    try:
-        return function(*args, **kwargs)
-    except MacroReturn as returned:
-        return returned.value
 
 
 class TestBlocks(Extension):
@@ -68,67 +58,55 @@ class TestBlocks(Extension):
         return node
 
 
-class Package(SimpleNamespace):
-    """The project's macros, by the project's name."""
+class Materializations(Extension):
+    """A Jinja extension that reads over `{% materialization %}`: what a table is made of is not up to templates."""
 
+    tags = {"materialization"}  # noqa: RUF012 - Jinja's own declaration
 
-class Adapter:
-    """The part of dbt's `adapter` that needs no tables."""
-
-    def __init__(self, names: Mapping[str, object]) -> None:
-        self._names = names
-
-    def dispatch(self, macro_name: str, macro_namespace: str | None = None) -> object:
-        """Find `duckdb__name`, else `default__name`."""
-        del macro_namespace  # the project's own macros are the only ones
-        for prefix in ("duckdb__", "default__"):
-            if prefix + macro_name in self._names:
-                return self._names[prefix + macro_name]
-        raise TemplateError(f"no macro 'duckdb__{macro_name}' or 'default__{macro_name}'")
-
-    def quote(self, identifier: str) -> str:
-        """Quote an identifier."""
-        return quote(identifier)
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        """Read a materialization, and leave nothing of it."""
+        while parser.stream.current.type != "block_end":
+            next(parser.stream)
+        parser.parse_statements(("name:endmaterialization",), drop_needle=True)
+        return []
 
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """The environment, and the project's macros ready to be bound to a model's context."""
+    """The environment, and the macros ready to be bound to a model's context."""
 
     environment: jinja2.Environment
-    macro_files: tuple[jinja2.Template, ...]
-    macro_places: Mapping[str, Place]
+    macros: Macros
     constants: Mapping[str, object]
-    project_name: str
-    uses_macro: re.Pattern[str] | None
     # What a unit test puts in the place of macros and other names.
     replaced: Mapping[str, object] = field(default_factory=dict)
 
-    def names_for(self, text: str, context: ModelContext) -> dict[str, object]:
-        """All names that a template sees; macros only where the text names one, since binding them takes time."""
-        joins = Joins(context)
-        asked = {"point_in_time": joins.point_in_time, "window_features": joins.window_features}
-        asked["request"] = joins.request
-        names = {**self.constants, **template_names(context), **asked}
-        if self.uses_macro is not None and self.uses_macro.search(text):
-            names = self.bind_macros(names)
+    def scope_of(self, context: ModelContext) -> Scope:
+        """All names that a template sees."""
+        joins, statements = Joins(context), Statements(context)
+        asked = {
+            "point_in_time": joins.point_in_time,
+            "window_features": joins.window_features,
+            "request": joins.request,
+            "statement": statements.statement,
+            "load_result": statements.load,
+            "store_result": statements.store,
+            "var": variables_function(context.variables),
+        }
+        scope = self.scope({**template_names(context), **asked}, context.here, context)
+        if self.replaced:
+            scope.update(self.replaced)
+            project = scope[self.macros.project]
             for name, value in self.replaced.items():
-                setattr(names[self.project_name], name, value)
-        names.update(self.replaced)
-        return names
+                setattr(project, name, value)
+        return scope
 
-    def bind_macros(self, names: dict[str, object]) -> dict[str, object]:
-        """Add the project's macros, which look names up where they are added."""
-        names["adapter"] = Adapter(names)
-        package = Package()
-        names[self.project_name] = package
-        for template in self.macro_files:
-            # Macros look names up in `names` when they are called, so files may use each other's in any order.
-            module = template.make_module(names, shared=True)
-            found = {name: value for name, value in vars(module).items() if isinstance(value, Macro)}
-            names.update(found)
-            vars(package).update(found)
-        return names
+    def scope(self, names: Mapping[str, object], here: str, context: ModelContext | None = None) -> Scope:
+        """The names that all templates see, and others, in a package."""
+        scope = Scope({**self.constants, **names}, self.macros, here or self.macros.project)
+        scope["adapter"] = Adapter(scope, context)
+        scope["context"] = scope
+        return scope
 
 
 def prepare_templates(
@@ -146,7 +124,7 @@ def prepare_templates(
     given = {name.removeprefix(prefix): value for name, value in overrides.macros.items()} if overrides else {}
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
-        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SourceLines, TestBlocks],
+        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SourceLines, TestBlocks, Materializations],
         autoescape=False,  # noqa: S701 - SQL, not HTML
         cache_size=0,
     )
@@ -155,33 +133,48 @@ def prepare_templates(
     constants = {
         **environment.globals,
         **CONSTANTS,
-        "var": variables_function(project.variables),
         "target": target_names(project.target),
         "flags": Flags(flags),
         "project_name": project.name,
         "run_started_at": moment.started_at,
         "invocation_id": moment.run_id,
-        "adapter": Adapter({}),
+        "api": API,
     }
-    files: list[jinja2.Template] = []
-    places: dict[str, Place] = {}
-    for file in project.macros:
-        try:
-            tree = environment.parse(file.text, name=file.path, filename=file.path)
-            places |= {macro.name: Place(file.path, macro.lineno) for macro in tree.find_all(nodes.Macro)}
-            # The other macros of its file would still find a macro that is overridden, and nothing else.
-            tree.body = [one for one in tree.body if not (isinstance(one, nodes.Macro) and one.name in given)]
-            code = environment.compile(tree, name=file.path, filename=file.path)
-            files.append(jinja2.Template.from_code(environment, code, {}))
-        except jinja2.TemplateSyntaxError as exc:
-            problems.append(syntax_problem(exc, file.path, file.text))
-    words = "|".join(re.escape(name) for name in sorted({*places, project.name}))
-    pattern = re.compile(rf"\b(?:{words}|adapter)\b") if places else None
+    macros = _read_macros(project, environment, given, problems)
     if overrides is not None:
         constants["env_var"] = env_var_function(overrides.env_vars)
-        problems.extend(_unknown_macros(overrides, given, {*places, *constants, "is_incremental"}))
-    replaced = {name: _constantly(value) for name, value in given.items()}
-    return Templates(environment, tuple(files), places, constants, project.name, pattern, replaced)
+        known = {*macros.places.get(project.name, ()), *constants, "var", "is_incremental"}
+        problems.extend(_unknown_macros(overrides, given, known))
+    return Templates(environment, macros, constants, {name: _constantly(value) for name, value in given.items()})
+
+
+def _read_macros(
+    project: Project, environment: jinja2.Environment, given: Collection[str], problems: list[Problem]
+) -> Macros:
+    """Index all macros; the project's own files are parsed at once, so that their mistakes are told."""
+    files: dict[str, dict[str, MacroFile]] = {project.name: {}}
+    places: dict[str, dict[str, Place]] = {}
+    for source in (*builtin_files(), *project.macros):
+        package = source.package or project.name
+        found, there = files.setdefault(package, {}), places.setdefault(package, {})
+        if package != project.name:
+            file = MacroFile(source, environment, None)
+            found.update((name, file) for name in macro_names(source.text))
+            there.update((name, Place(source.path)) for name in macro_names(source.text))
+            continue
+        try:
+            tree = environment.parse(source.text, name=source.path, filename=source.path)
+            # Compiling finds what parsing lets through, such as a block outside of its loop.
+            there.update((macro.name, Place(source.path, macro.lineno)) for macro in tree.find_all(nodes.Macro))
+            # The other macros of its file would still find a macro that is overridden, and nothing else.
+            tree.body = [one for one in tree.body if not (isinstance(one, nodes.Macro) and one.name in given)]
+            file = MacroFile(source, environment, tree)
+            file.compile()
+        except jinja2.TemplateSyntaxError as exc:
+            problems.append(syntax_problem(exc, source.path, source.text))
+            continue
+        found.update((macro.name, file) for macro in tree.find_all(nodes.Macro))
+    return Macros(project.name, files, places, project.dispatch)
 
 
 def _unknown_macros(overrides: UnitOverrides, given: Iterable[str], known: Collection[str]) -> Iterator[Problem]:

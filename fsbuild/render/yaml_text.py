@@ -14,7 +14,10 @@ from fsbuild.render.mistakes import explain
 from fsbuild.values import Target
 
 _EXPRESSION = re.compile(r"\{\{-?(?P<expression>(?:(?!\}\}|\{\{).)*?)-?\}\}", re.DOTALL)
-_NO_TARGET = {"target": "it is known below 'models:' and 'seeds:' of the project file, and in the YAML beside models"}
+_NOT_HERE = {
+    "target": "it is known below 'models:' and 'seeds:' of the project file, and in the YAML beside models",
+    **dict.fromkeys(("run_query", "statement", "load_result", "adapter"), "only the templates of models ask the lake"),
+}
 
 
 def evaluate_text(
@@ -49,7 +52,7 @@ def evaluate_text(
         if isinstance(value, jinja2.Undefined):
             str(value)  # says what is undefined
     except Exception as exc:
-        message, hint = explain(exc, names, _NO_TARGET)
+        message, hint = explain(exc, names, _NOT_HERE)
         raise RenderError(Problem(message, place, hint=hint)) from exc
     return value
 
