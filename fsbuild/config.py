@@ -69,7 +69,8 @@ def key_problem(key: str, place: Place) -> Problem | None:
     if is_config_key(key):
         return None
     name = key.removeprefix("+")
-    return Problem(f"unknown config '{key}'", place, hint=_FORMER.get(name) or suggest(name, _FIELDS))
+    hint = _FORMER.get(name) or suggest(name, _FIELDS)
+    return Problem(f"unknown config '{key}'", place, hint=hint, is_minor=True)
 
 
 def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,8 +7,11 @@ library turns that library's exceptions into these (`raise ... from exc`); a tra
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+log = logging.getLogger("fsbuild")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,7 +30,8 @@ class Place:
 class Problem:
     """One mistake: where it is, what it is, what to do next.
 
-    `excerpt` is the source line that `place` points at; `detail` is further text (rows, a second position).
+    `excerpt` is the source line that `place` points at; `detail` is further text (rows, a second position). One that
+    `is_minor` is what dbt lets pass: a project that is read from dbt's own file is told of it, and goes on.
     """
 
     message: str
@@ -35,6 +39,7 @@ class Problem:
     hint: str | None = None
     excerpt: str | None = None
     detail: str | None = None
+    is_minor: bool = False
 
     def __str__(self) -> str:
         lines = [f"{self.place}: {self.message}" if self.place else self.message]
@@ -129,6 +134,17 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
     """
     near = difflib.get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else None
+
+
+def serious(problems: Iterable[Problem], *, is_lenient: bool) -> list[Problem]:
+    """The problems that stop, in order; where minor ones do not, they are logged."""
+    found = in_order(problems)
+    if not is_lenient:
+        return found
+    for problem in found:
+        if problem.is_minor:
+            log.warning("%s", problem)
+    return [problem for problem in found if not problem.is_minor]
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

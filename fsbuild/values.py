@@ -652,6 +652,8 @@ class Project:
     # The docs block that is the first page of the documentation.
     overview: str = ""
     checks_gate_run: bool = True
+    # Whether it is read from dbt's own file, and so with dbt's patience.
+    is_of_dbt: bool = False
     # The folders below the root that its nodes were read from.
     folders: tuple[str, ...] = ()
     packages: Mapping[str, Package] = field(default_factory=dict)

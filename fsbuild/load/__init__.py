@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fsbuild.errors import FsbuildError, Problem, ProjectError, in_order
+from fsbuild.errors import FsbuildError, Problem, ProjectError, in_order, serious
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.docs_blocks import OVERVIEW
 from fsbuild.load.documents import Section
@@ -52,8 +52,9 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         nodes = read_nodes(reading, known)
     except FsbuildError as exc:
         raise ProjectError(in_order([*reading.problems, *exc.problems])) from exc
-    if reading.problems:
-        raise ProjectError(in_order(reading.problems))
+    is_of_dbt = section.file == "dbt_project.yml"
+    if stopping := serious(reading.problems, is_lenient=is_of_dbt):
+        raise ProjectError(stopping)
     target_path = str(section.get("target-path", "target"))
     return Project(
         name=str(section.get("name")),
@@ -71,7 +72,8 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         feature_views=_all(packages, nodes, "feature_views"),
         exposures=_all(packages, nodes, "exposures"),
         overview=reading.docs.get(OVERVIEW, ""),
-        checks_gate_run=_checks_gate_run(section),
+        checks_gate_run=not is_of_dbt or (section.get("flags") or {}).get("gate") == "always",
+        is_of_dbt=is_of_dbt,
         folders=tuple(
             dict.fromkeys(
                 [
@@ -101,9 +103,3 @@ def _dispatch(section: Section) -> dict[str, tuple[str, ...]]:
     if problems:
         raise ProjectError(problems)
     return found
-
-
-def _checks_gate_run(section: Section) -> bool:
-    """Whether `run` checks before it publishes; in a project read from dbt's own file only where it is asked for."""
-    flags = section.get("flags") or {}
-    return section.file != "dbt_project.yml" or flags.get("gate") == "always"

@@ -85,7 +85,8 @@ class Section:
             if key in unsupported:
                 problems.append(Problem(f"fsbuild does not support '{key}' yet", self.place_of(key)))
             elif key not in known:
-                problems.append(Problem(f"unknown key '{key}'", self.place_of(key), hint=suggest(str(key), known)))
+                hint = suggest(str(key), known)
+                problems.append(Problem(f"unknown key '{key}'", self.place_of(key), hint=hint, is_minor=True))
 
 
 def read_text(root_file: Any, shown: str) -> str:  # noqa: ANN401 - a pathlib.Path, imported by nobody for its type alone

@@ -109,7 +109,7 @@ def config_layers(reading: Reading, kind: str, file: Path, section: Section | No
         reading.problems.extend(problem for problem in unknown if problem is not None)
     place = section.place if section is not None else reading.project.place_of(kind)
     merged = merge_or_report(layers, place, reading.problems)
-    return {key: value for key, value in merged.items() if is_config_key(key)}
+    return {key: value for key, value in merged.items() if reading.is_of_dbt or is_config_key(key)}
 
 
 def merge_or_report(layers: Iterable[Mapping[str, Any]], place: Place, problems: list[Problem]) -> dict[str, Any]:

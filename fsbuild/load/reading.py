@@ -41,6 +41,11 @@ class Reading:
         """The project's name."""
         return str(self.project.get("name"))
 
+    @property
+    def is_of_dbt(self) -> bool:
+        """Whether what is unknown is let pass, as dbt does."""
+        return (self.above or self.project).file == "dbt_project.yml"
+
     def text(self, file: Path) -> str | None:
         """The file's text, or None with a problem noted."""
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fsbuild.config import folder_mistake, is_reserved
-from fsbuild.errors import Place, Problem, ProjectError, UsageError, listing, suggest
+from fsbuild.errors import Place, Problem, ProjectError, UsageError, listing, serious, suggest
 from fsbuild.load.documents import Section, parse_yaml, read_text
 from fsbuild.values import Target
 
@@ -118,8 +118,8 @@ def read_project_file(
         if kind is list and isinstance(section.get(key), list) and not all(isinstance(i, str) for i in section.get(key))
     )
     problems.extend(_flag_problems(section))
-    if problems:
-        raise ProjectError(problems)
+    if stopping := serious(problems, is_lenient=file == "dbt_project.yml"):
+        raise ProjectError(stopping)
     variables = {**(section.get("vars") or {})}
     # dbt scopes variables by package: a mapping under the project's own name holds its variables.
     own = variables.pop(str(name), None)

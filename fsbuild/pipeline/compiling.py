@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem, in_order, suggest
+from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem, in_order, serious, suggest
 from fsbuild.pipeline.contracts import contract_problems
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
 from fsbuild.pipeline.unit_subjects import unit_test_problems
@@ -68,8 +68,8 @@ def compile_draft(draft: Draft) -> Compiled:
     problems.extend(_feature_problems(draft, columns))
     problems.extend(_reference_problems(draft))
     problems.extend(unit_test_problems(draft, models, known, binder))
-    if problems:
-        raise CompileError(in_order(problems))
+    if stopping := serious(problems, is_lenient=project.is_of_dbt):
+        raise CompileError(stopping)
     return Compiled(draft, models, known)
 
 
@@ -306,4 +306,5 @@ def _column_problems(project: Project, columns: Mapping[str, Sequence[ColumnType
         for column in node.columns if present else ():
             if column.name.lower() not in present:
                 message = f"column '{column.name}' is described, but '{node.name}' has no such column"
-                yield Problem(message, column.place, hint=suggest(column.name, present.values()))
+                hint = suggest(column.name, present.values())
+                yield Problem(message, column.place, hint=hint, is_minor=True)

@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 
 from fsbuild.config import is_reserved, merge_layers, parse_config
-from fsbuild.errors import Place, Problem, RenderError, in_order
+from fsbuild.errors import Place, Problem, RenderError, in_order, serious
 from fsbuild.feature_requests import parse_features
 from fsbuild.render.checks import CheckTexts
 from fsbuild.render.context import Lake, LakeNeeded, ModelContext, Names
@@ -142,8 +142,8 @@ def render_models(
     checks = {node.unique_id: texts.of_node(node.unique_id, node.checks) for node in nodes}
     tests = tuple(texts.singular(project.tests))
     _check_relations(enabled, project, problems)
-    if problems:
-        raise RenderError(in_order(problems))
+    if stopping := serious(problems, is_lenient=project.is_of_dbt):
+        raise RenderError(stopping)
     return Rendered(*with_checks(project, rendered, checks), tests)
 
 
