@@ -37,6 +37,7 @@ from fsbuild.pipeline import (
     Compiled,
     Draft,
     Feature,
+    Hooks,
     LakeState,
     LastRun,
     OneRun,
@@ -58,11 +59,13 @@ from fsbuild.pipeline import (
     find_training_set,
     followed,
     given_source,
+    has_hooks,
     infer_checks,
     inline_model,
     is_run,
     list_features,
     open_lake,
+    operations_of,
     optimize_tables,
     parse_moment,
     pin_inputs,
@@ -159,6 +162,15 @@ class Rebuilt:
 
 def _ignore(_event: Event) -> None:
     """Listen to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A command that builds: how it was called, and the engine that it works with."""
+
+    command: Command
+    options: RunOptions
+    warehouse: Warehouse
 
 
 class Project:
@@ -401,23 +413,22 @@ class Project:
     ) -> RunResult:
         draft = self._draft(command, options, is_settled=False)
         chosen = choose(draft)
-        waiting = waiting_nodes(draft)
-        if waiting:
-            result = self._execute_in_waves(command, draft, chosen, options, on_event)
-        else:
-            result, _ = self._carry_out(command, draft, chosen, options, on_event, question)
+        with self._warehouse(draft) as warehouse:
+            call = _Call(command, options, warehouse)
+            if waiting_nodes(draft):
+                result, compiled = self._execute_in_waves(call, draft, chosen, on_event)
+            else:
+                compiled = _compile(draft)
+                self._run_hooks(call, compiled, lambda hooks: hooks.start())
+                result = self._carry_out(call, compiled, chosen, on_event, question)
+            self._run_hooks(call, compiled, lambda hooks: hooks.end(result))
         tests = [test.unique_id for test in unit_tests_of(draft) if command == "build" and test.unique_id in chosen]
         self._remember(command, options, result, draft, tests)
         return result
 
     def _execute_in_waves(
-        self,
-        command: Command,
-        draft: Draft,
-        chosen: Sequence[str],
-        options: RunOptions,
-        on_event: Callable[[Event], None],
-    ) -> RunResult:
+        self, call: _Call, draft: Draft, chosen: Sequence[str], on_event: Callable[[Event], None]
+    ) -> tuple[RunResult, Compiled]:
         """Run what waits for nothing; then templates can ask for rows of it, and what waited for these runs."""
         from fsbuild.render import Asking
 
@@ -427,33 +438,46 @@ class Project:
             part = without(draft, waiting)
             let_down = below(draft, run.failed)
             names = [name for name in chosen if name in part.graph.nodes and name not in run.done | let_down]
-            _, compiled = self._carry_out(command, part, names, options, run.hear)
-            if not waiting or run.is_interrupted or (options.fail_fast and run.failed):
+            compiled = _compile(part)
+            if not run.has_begun:
+                self._run_hooks(call, compiled, lambda hooks: hooks.start())
+            self._carry_out(call, compiled, names, run.hear)
+            if not waiting or run.is_interrupted or (call.options.fail_fast and run.failed):
                 break
             with self._reading(compiled) as (execution, warehouse):
                 ready = frozenset(part.graph.order) - below(draft, run.failed)
                 asking = Asking(Answers(draft, waiting, execution, warehouse), ready)
-                draft = self._draft(command, options, asking=asking, is_settled=False)
+                draft = self._draft(call.command, call.options, asking=asking, is_settled=False)
             before, waiting = waiting, waiting_nodes(draft)
             if waiting == before:
                 break
-        left = [name for name in chosen if name not in run.done and is_run(command, draft, name)]
+        left = [name for name in chosen if name not in run.done and is_run(call.command, draft, name)]
         run.leave(draft, left)
-        return run.end()
+        return run.end(), compiled
 
-    def _carry_out(  # noqa: PLR0913 - what there is to do, and how
+    def _run_hooks(self, call: _Call, compiled: Compiled, run: Callable[[Hooks], None]) -> None:
+        """Run hooks of the run, where the project has any."""
+        if not (compiled.draft.project.on_run_start or compiled.draft.project.on_run_end):
+            return
+        from fsbuild.execute import Execution
+
+        work = work_on("show", compiled, read_lake(compiled.draft), self._moment)
+        execution = Execution(work, tools_for(compiled, call.warehouse, _ignore))
+        flags = _flags(call.command, call.options)
+        run(Hooks(compiled.draft, self._moment, flags, execution, call.warehouse))
+
+    def _carry_out(
         self,
-        command: Command,
-        draft: Draft,
+        call: _Call,
+        compiled: Compiled,
         chosen: Sequence[str],
-        options: RunOptions,
         on_event: Callable[[Event], None],
         question: Question | None = None,
-    ) -> tuple[RunResult, Compiled]:
+    ) -> RunResult:
         from fsbuild.docs import write_lineage
         from fsbuild.execute import execute_plan
 
-        compiled = _compile(draft)
+        command, options, warehouse, draft = call.command, call.options, call.warehouse, compiled.draft
         write_lineage(compiled.models.values(), draft.project)
         agenda = set_agenda(command, compiled, chosen)
         lake = pin_inputs(agenda, compiled, read_lake(draft), options)
@@ -466,15 +490,15 @@ class Project:
             if command == "build" and test.model_id in agenda.wanted and test.unique_id in chosen
         ]
         trials = prepare_trials(compiled, tests, self._moment)
-        with (
-            self._warehouse(draft) as warehouse,
-            warming_up(plan, work),
-            trying_out(compiled, trials, self._moment) as try_out,
-        ):
-            result = execute_plan(plan, work, tools_for(compiled, warehouse, on_event, try_out))
-            if question is not None and result.is_success:
+        with warming_up(plan, work), trying_out(compiled, trials, self._moment) as try_out:
+            tools = tools_for(compiled, warehouse, on_event, try_out)
+            if has_hooks(draft):
+                flags = _flags(command, options)
+                tools = replace(tools, hooks=lambda run: Hooks(draft, self._moment, flags, run, warehouse))
+            result = execute_plan(plan, work, tools)
+            if question is not None and result.is_success and not has_hooks(draft):
                 self._keep_answer(question, agenda, compiled, warehouse)
-        return result, compiled
+        return result
 
     def _keep_answer(self, question: Question, agenda: Agenda, compiled: Compiled, warehouse: Warehouse) -> None:
         """Keep in mind what the next run is going to find, if that is nothing."""
@@ -600,6 +624,37 @@ class Project:
 
         draft = self._draft("docs")
         return coverage_of(compile_draft(draft), _choose(draft, select, exclude))
+
+    def deps(self) -> tuple[str, ...]:
+        """Install the packages that the project declares, and those that these declare; return their names.
+
+        Raises:
+            FsbuildError: a package cannot be got.
+        """
+        from fsbuild.installing import install_package
+        from fsbuild.load import declared_packages, install_folder
+
+        folder, names = install_folder(self.root), dict[str, None]()
+        pending = [(self.root, entry) for entry in declared_packages(self.root)]
+        for root, entry in pending:
+            name = install_package(entry.data, root, folder, entry.place)
+            if name not in names:
+                names[name] = None
+                inside = (folder / name).resolve()
+                pending += [(inside, one) for one in declared_packages(inside)]
+        return tuple(names)
+
+    def run_operation(self, macro: str, arguments: Mapping[str, object] | None = None) -> object:
+        """Call a macro, `name` or `package.name`, and return what it returns, or its text.
+
+        Raises:
+            FsbuildError: there is no such macro, or it is wrong.
+        """
+        draft = self._draft("run-operation")
+        with self._reading(compile_sql(draft)) as (execution, warehouse):
+            answers = Answers(draft, (), execution, warehouse)
+            operations = operations_of(draft, self._moment, _flags("run-operation", RunOptions()), answers)
+            return operations.call(macro, arguments or {})
 
     # --- looking -----------------------------------------------------------------------------------------------------
 

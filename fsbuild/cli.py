@@ -122,7 +122,7 @@ class Common:
             self.project_dir,
             target=self.target,
             profiles_dir=self.profiles_dir,
-            variables=_parse_vars(self.variables),
+            variables=_parse_mapping(self.variables, "--vars"),
             threads=self.threads,
         )
 
@@ -179,15 +179,15 @@ def _problems_of(exc: BaseException) -> tuple[Sequence[Problem], int]:
     return [Problem(f"{type(exc).__name__}: {exc}", hint=hint, detail=trace)], 2
 
 
-def _parse_vars(text: str) -> Mapping[str, object]:
+def _parse_mapping(text: str, option: str) -> Mapping[str, object]:
     import yaml
 
     try:
         found = yaml.safe_load(text) or {}
     except yaml.YAMLError as exc:
-        raise click.BadParameter(f"not YAML: {exc}", param_hint="--vars") from exc
+        raise click.BadParameter(f"not YAML: {exc}", param_hint=option) from exc
     if not isinstance(found, dict):
-        raise click.BadParameter("write a mapping, such as 'data_dir: year'", param_hint="--vars")
+        raise click.BadParameter("write a mapping, such as 'data_dir: year'", param_hint=option)
     return found
 
 
@@ -1098,6 +1098,38 @@ def debug(common: Common) -> int:
       fsbuild debug --target prod
     """
     _print_table(common.project().debug(), "table")
+    return 0
+
+
+@cli.command()
+@common_options
+def deps(common: Common) -> int:
+    """Install the packages that packages.yml or dependencies.yml declare, into dbt_packages/.
+
+    \b
+    Example:
+      fsbuild deps
+    """
+    names = common.project().deps()
+    _say(f"Installed {', '.join(names) or 'nothing: no packages are declared'}")
+    return 0
+
+
+@cli.command(name="run-operation")
+@click.argument("macro")
+@click.option("--args", "arguments", default="{}", metavar="YAML", help="The macro's arguments, as 'name: value'.")
+@common_options
+def run_operation(common: Common, macro: str, arguments: str) -> int:
+    """Call a macro of the project or of a package. What it returns, or its text, goes to stdout.
+
+    \b
+    Examples:
+      fsbuild run-operation grant_all --args 'role: reader'
+      fsbuild run-operation codegen.generate_model_yaml --args 'model_names: [customers]'
+    """
+    found = common.project().run_operation(macro, _parse_mapping(arguments, "--args"))
+    if isinstance(found, str) and found.strip():
+        click.echo(found.strip())
     return 0
 
 

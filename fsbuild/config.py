@@ -5,8 +5,10 @@ The keys are the fields of `values.ModelConfig`; nothing else is accepted, so a 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
+import json
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +24,9 @@ from fsbuild.values import FeatureReference, ModelConfig
 WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns"})
 _FOLDER_NAME = re.compile(r"\w[\w.-]*")
 _ADDED = frozenset({"tags"})
+_HOOKS = frozenset({"pre_hook", "post_hook"})
+# dbt's other names of keys.
+_OTHER_NAMES = {"pre-hook": "pre_hook", "post-hook": "post_hook"}
 _MERGED = frozenset({"meta", "contract", "column_types", "snapshot_meta_column_names", "request"})
 # Keys that dbt gave up, with what takes their place.
 _FORMER = {
@@ -61,7 +66,7 @@ def is_reserved(schema: str) -> bool:
 def is_config_key(key: str) -> bool:
     """Whether a word is a configuration key, written with or without its `+`."""
     name = key.removeprefix("+")
-    return name in _FIELDS or name in WITHOUT_EFFECT
+    return name in _FIELDS or name in WITHOUT_EFFECT or name in _OTHER_NAMES
 
 
 def key_problem(key: str, place: Place) -> Problem | None:
@@ -78,8 +83,10 @@ def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         for written, value in layer.items():
-            key = str(written).removeprefix("+")
-            if key in _ADDED:
+            key = _OTHER_NAMES.get(name := str(written).removeprefix("+"), name)
+            if key in _HOOKS:
+                merged[key] = [*merged.get(key, []), *hook_texts(value)]
+            elif key in _ADDED:
                 merged[key] = [*merged.get(key, []), *_words(value)]
             elif key in _MERGED and isinstance(value, Mapping):
                 below = merged.get(key) or {}
@@ -88,6 +95,16 @@ def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             else:
                 merged[key] = value
     return merged
+
+
+def hook_texts(written: object) -> list[object]:
+    """The SQL of hooks: a text, a mapping with `sql`, one of these as JSON, or a list of them."""
+    if isinstance(written, list | tuple):
+        return [text for one in written for text in hook_texts(one)]
+    if isinstance(written, str) and written.lstrip().startswith('{"'):
+        with contextlib.suppress(ValueError):
+            written = json.loads(written)
+    return [written["sql"] if isinstance(written, Mapping) and "sql" in written else written]
 
 
 def parse_config(raw: Mapping[str, Any], place_of: Callable[[str], Place]) -> tuple[ModelConfig, tuple[Problem, ...]]:

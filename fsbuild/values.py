@@ -432,6 +432,12 @@ class ModelConfig:
         default_factory=dict,
         metadata={"doc": "`{enforced: true}`: the columns and types are those of its YAML, and its constraints hold"},
     )
+    pre_hook: tuple[str, ...] = field(
+        default=(), metadata={"doc": "SQL to run before it is built, a template as models are; layers add up"}
+    )
+    post_hook: tuple[str, ...] = field(
+        default=(), metadata={"doc": "SQL to run after it is built, a template as models are; layers add up"}
+    )
     column_types: Mapping[str, str] = field(default_factory=dict, metadata={"doc": "seeds: SQL types by column"})
     delimiter: str = field(default=",", metadata={"doc": "seeds: what separates the fields"})
 
@@ -659,6 +665,9 @@ class Project:
     packages: Mapping[str, Package] = field(default_factory=dict)
     # The packages that `adapter.dispatch()` looks through, by the one that it names.
     dispatch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # The SQL to run before and after a run, as templates.
+    on_run_start: tuple[SourceFile, ...] = ()
+    on_run_end: tuple[SourceFile, ...] = ()
 
     def variables_of(self, package: str) -> Mapping[str, object]:
         """The variables that templates of a package see."""

@@ -30,3 +30,40 @@ def test_what_dbt_lets_pass_is_told_and_let_pass_in_its_projects(
     (root / "dbt_project.yml").rename(root / "fsbuild_project.yml")
     with pytest.raises(FsbuildError, match="unknown key 'surprise'"):
         Project(root).compile()
+
+
+def test_hooks_run_around_models_and_runs(make_project: Make) -> None:
+    files = {
+        "fsbuild_project.yml": (
+            "name: shop\n"
+            "on-run-start: ['create table log (what text, moment integer)', \"{{ note('start', 0) }}\"]\n"
+            "on-run-end:\n"
+            "  - \"{{ note('end ' ~ (results | map(attribute='status') | join(' ')) ~ ' ' ~ schemas | join, 9) }}\"\n"
+            "  - \"copy (from log order by moment, what) to '{{ var('told') }}'\"\n"
+            "models:\n"
+            "  +materialized: table\n"
+            "  +pre-hook: \"{{ note('before ' ~ this.identifier, 1) }}\"\n"
+            "  shop: {+post-hook: [{sql: \"{{ note('after ' ~ this.identifier, 2) }}\", transaction: true}]}\n"
+        ),
+        "macros/note.sql": "{% macro note(what, at) %}insert into log values ('{{ what }}', {{ at }}){% endmacro %}",
+        "models/a.sql": (
+            "{{ config(post_hook=\"insert into log select 'rows of a: ' || count(*), 3 from {{ this }}\") }}"
+            "from range(4)"
+        ),
+    }
+    root = make_project(files)
+    assert Project(root, variables={"told": str(root / "told.csv")}).run().is_success
+    assert (root / "told.csv").read_text().splitlines()[1:] == [
+        "start,0", "before a,1", "after a,2", "rows of a: 4,3", "end success main,9"
+    ]  # fmt: skip
+
+
+def test_a_hook_that_fails_is_told_with_its_sql(make_project: Make) -> None:
+    root = make_project(
+        {"models/a.sql": "{{ config(materialized='table', pre_hook='drop table nothing') }} select 1 as x"}
+    )
+    (result,) = Project(root).run().results
+    assert (result.status, str(result.problems[0].place)) == ("error", "models/a.sql")
+    assert "a hook: Catalog Error" in result.message
+    assert result.problems[0].detail == "drop table nothing"
+    assert not (root / "lake/main/a").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from fsbuild import Project
 from fsbuild.errors import FsbuildError
+from fsbuild.installing import _fits, _number
 
 Make = Callable[[Mapping[str, str]], Path]
 TOOLS = {
@@ -143,3 +145,102 @@ def test_a_package_that_is_not_installed_is_told_with_the_command(make_project: 
     with pytest.raises(FsbuildError, match="1 packages are declared") as told:
         Project(root).compile()
     assert told.value.problems[0].hint == "run 'fsbuild deps'"
+
+
+def test_local_packages_are_installed_with_what_they_declare(make_project: Make) -> None:
+    files = {
+        "shop/fsbuild_project.yml": "name: shop\n",
+        "shop/packages.yml": "packages: [{local: ../tools}]\n",
+        "shop/models/a.sql": "select {{ tools.seven() }} + {{ deep.one() }} as n",
+        "tools/dbt_project.yml": "name: tools\n",
+        "tools/packages.yml": "packages: [{local: ../deep}]\n",
+        "tools/macros/m.sql": "{% macro seven() %}7{% endmacro %}",
+        "deep/dbt_project.yml": "name: 'deep'\n",
+        "deep/macros/m.sql": "{% macro one() %}1{% endmacro %}",
+    }
+    root = make_project(files) / "shop"
+    assert Project(root).deps() == ("tools", "deep")
+    assert Project(root).compile() == {"a": "select 7 + 1 as n"}
+    (root.parent / "deep/macros/m.sql").write_text("{% macro one() %}2{% endmacro %}")
+    assert Project(root).deps() == ("tools", "deep")
+    assert Project(root).compile() == {"a": "select 7 + 2 as n"}
+
+
+def test_a_package_from_git_is_installed_at_its_revision(make_project: Make) -> None:
+    files = {
+        "shop/models/a.sql": "select {{ tools.n() }} as n",
+        "shop/fsbuild_project.yml": "name: shop\n",
+        "tools/inner/dbt_project.yml": "name: tools\n",
+        "tools/inner/macros/m.sql": "{% macro n() %}1{% endmacro %}",
+    }
+    base = make_project(files)
+    tools, root = base / "tools", base / "shop"
+
+    def git(*words: str) -> None:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *words]
+        subprocess.run(command, cwd=tools, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    git("tag", "v1")
+    (tools / "inner/macros/m.sql").write_text("{% macro n() %}2{% endmacro %}")
+    git("commit", "-qam", "two")
+    for revision, expected in (("v1", 1), ("HEAD", 2)):
+        entry = f"packages: [{{git: '{tools}', revision: {revision}, subdirectory: inner}}]\n"
+        (root / "packages.yml").write_text(entry)
+        assert Project(root).deps() == ("tools",)
+        assert Project(root).compile() == {"a": f"select {expected} as n"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{local: ../nowhere}", "there is no project in"),
+        ("{git: /nowhere/at/all}", "cannot get /nowhere/at/all"),
+        ("{tarball: 'file:///nowhere.tar.gz'}", "cannot get file:///nowhere.tar.gz"),
+        ("{packge: a/b}", "a package is neither local nor git, package or tarball"),
+    ],
+)
+def test_a_package_that_cannot_be_got_is_told_at_its_place(make_project: Make, entry: str, message: str) -> None:
+    root = make_project({"packages.yml": f"packages:\n  - {entry}\n"})
+    with pytest.raises(FsbuildError, match=message) as told:
+        Project(root).deps()
+    assert str(told.value.problems[0].place) == "packages.yml:2"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "best"),
+    [
+        (["1.0.0"], "1.0.0"),
+        ([">=1.0.0", "<2.0.0"], "1.10.0"),
+        ([">=1.0.0,<1.2.0"], "1.1.1"),
+        (["2.0.0-rc1"], "2.0.0-rc1"),
+        ([], "1.10.0"),
+        (["!=1.10.0"], "1.2.0"),
+        ([">3"], None),
+    ],
+)
+def test_the_newest_version_within_bounds_is_taken(bounds: list[str], best: str | None) -> None:
+    known = ["1.0.0", "1.1.1", "1.2.0", "1.10.0", "2.0.0-rc1"]
+    fitting = [one for one in known if _fits(one, bounds)]
+    assert max(fitting, key=_number, default=None) == best
+
+
+def test_operations_call_macros(make_project: Make) -> None:
+    files = {
+        "macros/own.sql": (
+            "{% macro count_of(name, times=1) %}"
+            "{{ return(run_query('select count(*) * ' ~ times ~ ' from ' ~ ref(name)).rows[0][0]) }}{% endmacro %}"
+            "{% macro hello() %} hello {{ target.name }} {% endmacro %}"
+        ),
+        "models/a.sql": "from range(3)",
+    }
+    root = project(make_project, files)
+    Project(root).run(select="a")
+    assert Project(root).run_operation("count_of", {"name": "a", "times": 2}) == 6
+    assert Project(root).run_operation("tools.shown") == "7"
+    assert "hello dev" in str(Project(root).run_operation("hello"))
+    with pytest.raises(FsbuildError, match="there is no macro 'helo'") as told:
+        Project(root).run_operation("helo")
+    assert told.value.problems[0].hint == "did you mean 'hello'?"

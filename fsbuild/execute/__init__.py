@@ -44,11 +44,18 @@ def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
     steps = {step.unique_id: step for step in plan.steps if step.action != "inline"}
     parents, deferred = order_steps(steps, work)
     execution = Execution(work, tools, steps, deferred)
+    hooks = tools.hooks(execution) if tools.hooks is not None else None
 
     def run(name: str, tried: Sequence[UnitTestResult]) -> NodeResult:
         if _has_failed(tried):
             return replace(describe(name, work), status="error", message="its unit tests failed; it was not built")
-        return execution.run_step(name)
+        if hooks is None or steps[name].action == "keep":
+            return execution.run_step(name)
+        hooks.before(name)
+        result = execution.run_step(name)
+        if result.status not in ("error", "fail"):
+            hooks.after(name)
+        return result
 
     result = _run(parents, work, tools, run)
     _write_down("statistics", execution.measuring.publish)

@@ -34,6 +34,8 @@ from fsbuild.values import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from fsbuild.execute.tables import Execution
+
 
 class Warehouse(Protocol):
     """What executing needs of the engine."""
@@ -77,6 +79,13 @@ class Lake(Protocol):
     def changes(self, uri: str, since: str, until: int) -> tuple[ChangedFile, ...]: ...
 
 
+class NodeHooks(Protocol):
+    """What is run before and after a node is built."""
+
+    def before(self, unique_id: str) -> None: ...
+    def after(self, unique_id: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """The stages that executing uses."""
@@ -98,6 +107,8 @@ class Tools:
     write_query: Callable[[str, Check, bool], str] = lambda _unique_id, _check, _is_published: ""
     # Runs the unit tests of a node, those that the command is about.
     try_out: Callable[[str], tuple[UnitTestResult, ...]] = lambda _unique_id: ()
+    # Gives what runs the hooks of nodes, which read what the execution has published.
+    hooks: Callable[[Execution], NodeHooks] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,15 @@ from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.docs_blocks import OVERVIEW
 from fsbuild.load.documents import Section
 from fsbuild.load.nodes import Nodes, read_nodes
-from fsbuild.load.packages import ReadPackage, package_folders, package_name, read_package
+from fsbuild.load.packages import (
+    ReadPackage,
+    declared_packages,
+    install_folder,
+    package_folders,
+    package_name,
+    read_package,
+    run_hooks,
+)
 from fsbuild.load.reading import Reading
 from fsbuild.load.settings import (
     PATH_KEYS,
@@ -28,7 +36,16 @@ from fsbuild.load.settings import (
 )
 from fsbuild.values import SCHEMA_FOLDER, Project
 
-__all__ = ["PATH_KEYS", "PROJECT_FILES", "Evaluate", "Overrides", "find_root", "load_project"]
+__all__ = [
+    "PATH_KEYS",
+    "PROJECT_FILES",
+    "Evaluate",
+    "Overrides",
+    "declared_packages",
+    "find_root",
+    "install_folder",
+    "load_project",
+]
 
 
 def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Project:
@@ -41,7 +58,7 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
     section, variables = read_project_file(root, overrides, evaluate)
     target = read_target(root, section, overrides, evaluate)
     section = evaluate_configs(section, target, overrides, evaluate)
-    folders = package_folders(root, section)
+    folders = package_folders(root)
     names = frozenset(package_name(folder) for folder in folders)
     reading = Reading(root, section, target, variables, evaluate, packages=names)
     known, packages = NodeNames({}, {}, ""), list[ReadPackage]()
@@ -85,6 +102,8 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         ),
         packages={one.package.name: one.package for one in packages},
         dispatch=_dispatch(section),
+        on_run_start=(*(hook for one in packages for hook in one.on_run_start), *run_hooks(section, "on-run-start")),
+        on_run_end=(*(hook for one in packages for hook in one.on_run_end), *run_hooks(section, "on-run-end")),
     )
 
 

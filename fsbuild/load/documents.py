@@ -13,6 +13,11 @@ import yaml
 
 from fsbuild.errors import Place, Problem, ProjectError, suggest
 
+# What knows `this`, or the end of the run, which nothing does before it is asked.
+_LATER = frozenset(
+    {"loaded_at_query", "on-run-start", "on-run-end"}
+    | {f"{sign}{when}{line}hook" for sign in ("", "+") for when in ("pre", "post") for line in "-_"}
+)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Path = tuple[str | int, ...]
 
@@ -190,7 +195,6 @@ def _evaluated(section: Section, evaluate: Callable[[str, Place], Any]) -> Any: 
         return {key: _evaluated(section[key], evaluate) for key in section.data}
     if isinstance(section.data, list):
         return [_evaluated(section[index], evaluate) for index in range(len(section.data))]
-    # What is asked of a source knows `this`, which nothing does before it is asked.
-    if isinstance(section.data, str) and "{{" in section.data and section.path[-1] != "loaded_at_query":
+    if isinstance(section.data, str) and "{{" in section.data and not _LATER.intersection(section.path):
         return evaluate(section.data, section.place)
     return section.data

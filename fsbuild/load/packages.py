@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fsbuild.config import hook_texts
 from fsbuild.errors import Problem, ProjectError
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section, parse_yaml, read_text
 from fsbuild.load.nodes import Nodes, read_nodes
 from fsbuild.load.reading import Reading
 from fsbuild.load.settings import PROJECT_FILES, Evaluate, Overrides, evaluate_configs, read_project_file
-from fsbuild.values import Package
+from fsbuild.values import Package, SourceFile
 
 PACKAGE_FILES = ("packages.yml", "dependencies.yml")
 INSTALL_PATH = "dbt_packages"
@@ -28,11 +29,18 @@ class ReadPackage:
 
     package: Package
     nodes: Nodes
+    on_run_start: tuple[SourceFile, ...] = ()
+    on_run_end: tuple[SourceFile, ...] = ()
 
 
-def install_folder(root: Path, project: Section) -> Path:
-    """The folder that packages are installed into."""
-    return root / str(project.get("packages-install-path", INSTALL_PATH))
+def install_folder(root: Path) -> Path:
+    """The folder that packages are installed into: `packages-install-path` of the project file.
+
+    Raises:
+        ProjectError: that file is not as it should be.
+    """
+    file = next(name for name in PROJECT_FILES if (root / name).is_file())
+    return root / str(parse_yaml(read_text(root / file, file), file).get("packages-install-path", INSTALL_PATH))
 
 
 def declared_packages(root: Path) -> Iterator[Section]:
@@ -49,13 +57,13 @@ def declared_packages(root: Path) -> Iterator[Section]:
                 raise ProjectError(problems)
 
 
-def package_folders(root: Path, project: Section) -> list[Path]:
+def package_folders(root: Path) -> list[Path]:
     """The folders of the packages that are installed.
 
     Raises:
         ProjectError: fewer are installed than are declared.
     """
-    folder = install_folder(root, project)
+    folder = install_folder(root)
     found = sorted(file.parent for name in PROJECT_FILES for file in folder.glob(f"*/{name}"))
     declared = list(declared_packages(root))
     if len(found) < len(declared):
@@ -86,7 +94,15 @@ def read_package(  # noqa: PLR0913 - what reading a project needs, and what is a
         problems=above.problems,
     )
     nodes = read_nodes(reading, others)
-    return ReadPackage(Package(name, shown, variables), nodes)
+    hooks = (run_hooks(section, key, name) for key in ("on-run-start", "on-run-end"))
+    return ReadPackage(Package(name, shown, variables), nodes, *hooks)
+
+
+def run_hooks(project: Section, key: str, package: str = "") -> tuple[SourceFile, ...]:
+    """The SQL that a project file has for the start or the end of runs."""
+    return tuple(
+        SourceFile(project.file, text, package) for text in hook_texts(project.get(key, [])) if isinstance(text, str)
+    )
 
 
 def package_variables(

@@ -28,9 +28,10 @@ _TEXT_KEYS = frozenset(
     {"name", "version", "config-version", "profile", "require-dbt-version", "target-path", "clean-targets"}
     | {"packages-install-path", "log-path", "vars", "models", "seeds", "snapshots", "flags"}
     | {"query-comment", "dispatch", "quoting", "restrict-access", "dbt-cloud"}
+    | {"on-run-start", "on-run-end"}
 )
 _OF_TARGET = ("models", "seeds", "snapshots")
-_NOT_YET = frozenset({"on-run-start", "on-run-end", "data_tests", "tests", "sources", "exposures"})
+_NOT_YET = frozenset({"data_tests", "tests", "sources", "exposures"})
 _OUTPUT_KEYS = frozenset(
     {"type", "path", "lake", "schema", "database", "threads", "settings", "memory_limit", "storage_options"}
 )

@@ -34,6 +34,7 @@ from fsbuild.pipeline.drafting import (
     write_compiled,
 )
 from fsbuild.pipeline.freshness import source_ages
+from fsbuild.pipeline.hooks import Hooks, has_hooks, operations_of
 from fsbuild.pipeline.impact import trace_changes
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
@@ -68,6 +69,7 @@ __all__ = [
     "Draft",
     "Entry",
     "Feature",
+    "Hooks",
     "LakeState",
     "LastRun",
     "OneRun",
@@ -91,12 +93,14 @@ __all__ = [
     "find_training_set",
     "followed",
     "given_source",
+    "has_hooks",
     "has_table",
     "infer_checks",
     "inline_model",
     "is_run",
     "list_features",
     "open_lake",
+    "operations_of",
     "optimize_tables",
     "parse_moment",
     "pin_inputs",

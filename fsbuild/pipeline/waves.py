@@ -83,6 +83,12 @@ class Answers:
         self._nodes = {n: execution.bindings.relation(n) for n in draft.graph.order if n not in waiting}
         self._kinds = {name: node.materialized for name, node in draft.graph.nodes.items()}
 
+    @property
+    def _present(self) -> Collection[str]:
+        """The nodes that have a table."""
+        bindings = self._execution.bindings
+        return bindings.states.keys() | bindings.published.keys()
+
     def query(self, sql: str, reads: Sequence[str]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         """The columns and the rows of a query."""
         found: list[tuple[Sequence[str], Sequence[Sequence[Any]]]] = []
@@ -117,7 +123,7 @@ class Answers:
 
     def _is_there(self, unique_id: str) -> bool:
         kind = self._kinds[unique_id]
-        return kind in ("view", "source") or (kind != "ephemeral" and unique_id in self._execution.bindings.states)
+        return kind in ("view", "source") or (kind != "ephemeral" and unique_id in self._present)
 
     def _asked(self, sql: str, reads: Sequence[str], ask: Callable[[], None]) -> None:
         """Let the names of a query stand for what they mean, and ask.
@@ -169,6 +175,11 @@ class OneRun:
         self._results.append(result)
         total = max(self._started.total if self._started is not None else 0, len(self._results))
         self._emit(NodeFinished(result, len(self._results), total))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anybody has been told anything."""
+        return self._started is not None
 
     @property
     def failed(self) -> frozenset[str]:

@@ -44,7 +44,7 @@ from fsbuild.values import (
     package_of,
 )
 
-__all__ = ["Asking", "Rendered", "evaluate_text", "render_again", "render_models", "with_checks"]
+__all__ = ["Asking", "Rendered", "evaluate_text", "final_names", "render_again", "render_models", "with_checks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,7 @@ def render_again(
     # Everything has its name by now, and keeps it.
     naming = Naming(templates, lambda name, _schema, _alias: Relation(project.target.schema, name), project, [])
     rendering = _Rendering(project, templates, naming, problems)
-    seeds = [(seed.name, seed.unique_id, seed.relation) for seed in project.seeds]
-    names = _final_names(project, seeds, rendered.models)
+    names = final_names(project, rendered.models)
     known = [KnownNode(seed, config_values(seed.config), seed.relation) for seed in project.seeds]
     known += [KnownNode(m.model, config_values(m.config), m.relation, m.depends_on) for m in rendered.models]
     graph, found = ProjectGraph(project, known), list[RenderedModel]()
@@ -174,6 +173,11 @@ def render_again(
     if problems:
         raise RenderError(in_order(problems))
     return tuple(found)
+
+
+def final_names(project: Project, models: Sequence[RenderedModel]) -> Names:
+    """What templates can refer to once all models are rendered."""
+    return _final_names(project, [(seed.name, seed.unique_id, seed.relation) for seed in project.seeds], models)
 
 
 def _sources(project: Project) -> dict[tuple[str, str], tuple[str, Relation]]:
