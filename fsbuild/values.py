@@ -24,6 +24,7 @@ SchemaChange = Literal["fail", "append_new_columns", "sync_all_columns"]
 Strategy = Literal["auto", "merge", "append", "delete+insert", "insert_overwrite", "microbatch"]
 BatchSize = Literal["hour", "day", "month", "year"]
 Operator = Literal["=", "!=", "<>", "<", "<=", ">", ">="]
+SourceKind = Literal["files", "delta", "database"]
 Status = Literal["success", "unchanged", "warn", "error", "skipped", "pass", "fail"]
 
 # The materializations that keep rows in a Delta table.
@@ -593,7 +594,7 @@ class Source:
     unique_id: str
     source_name: str
     name: str
-    kind: Literal["files", "delta"]
+    kind: SourceKind
     location: str
     relation: Relation
     place: Place
@@ -604,6 +605,8 @@ class Source:
     columns: tuple[Column, ...] = ()
     checks: tuple[Check, ...] = ()
     freshness: Freshness | None = None
+    # Whether nobody says where its rows are: they are where the project itself would write them.
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -617,6 +620,9 @@ class Target:
     profile: str
     settings: Mapping[str, object] = field(default_factory=dict)
     storage_options: Mapping[str, str] = field(default_factory=dict)
+    # DuckDB's own files, which sources are read from, by the names of their databases; "" is the profile's own.
+    databases: Mapping[str, str] = field(default_factory=dict)
+    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

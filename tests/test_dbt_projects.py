@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from fsbuild import Project
@@ -67,3 +68,50 @@ def test_a_hook_that_fails_is_told_with_its_sql(make_project: Make) -> None:
     assert "a hook: Catalog Error" in result.message
     assert result.problems[0].detail == "drop table nothing"
     assert not (root / "lake/main/a").exists()
+
+
+def test_a_source_that_the_project_itself_writes_is_what_writes_it(make_project: Make) -> None:
+    files = {
+        "dbt_project.yml": "name: shop\nmodels: {+materialized: table}\nseeds: {+schema: raw}\n",
+        "macros/names.sql": "{% macro generate_schema_name(name, node) %}{{ name or target.schema }}{% endmacro %}",
+        "seeds/orders.csv": "id\n1\n2\n",
+        "models/sources.yml": "sources: [{name: raw, tables: [{name: orders}]}]\n",
+        "models/a.sql": "select * from {{ source('raw', 'orders') }}",
+    }
+    root = make_project(files)
+    (root / "fsbuild_project.yml").unlink()
+    assert Project(root).build().is_success
+    assert sorted(Project(root).show("a", limit=None).rows) == [(1,), (2,)]
+    (root / "seeds/orders.csv").write_text("id\n3\n")
+    assert Project(root).build().is_success
+    assert Project(root).show("a").rows == ((3,),)
+
+
+def test_sources_are_read_from_the_profiles_own_database_and_from_others(make_project: Make) -> None:
+    files = {
+        "dbt_project.yml": "name: shop\nmodels: {+materialized: table}\n",
+        "profiles.yml": (
+            "shop: {outputs: {dev: {type: duckdb, path: shop.duckdb, attach: [{path: other.duckdb, alias: far}]}}, "
+            "target: dev}\n"
+        ),
+        "models/sources.yml": (
+            "sources:\n  - {name: raw, tables: [{name: orders}]}\n"
+            "  - {name: far_raw, database: far, schema: main, tables: [{name: events}]}\n"
+        ),
+        "models/a.sql": "select n, m from {{ source('raw', 'orders') }}, {{ source('far_raw', 'events') }}",
+    }
+    root = make_project(files)
+    (root / "fsbuild_project.yml").unlink()
+    for name, sql in (
+        ("shop", "create schema raw; create table raw.orders as select 7 as n"),
+        ("other", "create table events as select 8 as m"),
+    ):
+        with duckdb.connect(str(root / f"{name}.duckdb")) as database:
+            database.execute(sql)
+    assert Project(root).run().is_success
+    assert Project(root).show("a").rows == ((7, 8),)
+    assert [one.status for one in Project(root).run().results] == ["unchanged"]
+    with duckdb.connect(str(root / "other.duckdb")) as database:
+        database.execute("update events set m = 9")
+    assert Project(root).run().is_success
+    assert Project(root).show("a").rows == ((7, 9),)

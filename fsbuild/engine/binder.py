@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from fsbuild.engine.connection import CLOCK_NAMES, RANDOM_NAMES, bind_error, engine_errors, open_duckdb
-from fsbuild.engine.sources import scan, source_extensions
+from fsbuild.engine.sources import attachment, scan, source_extensions
 from fsbuild.engine.types import stored_type
 from fsbuild.errors import BindError
 from fsbuild.values import BoundColumn, Relation, Source, quote
@@ -119,6 +119,8 @@ class Binder:
             EngineError: the files cannot be read as what they are said to be.
         """
         with engine_errors():
+            if statement := attachment(source):
+                self._connection.execute(statement)
             return self.columns_of(f"SELECT * FROM {scan(source, version, self._root)}")
 
     def _explain(self, sql: str, otherwise: duckdb.Error) -> BindError:

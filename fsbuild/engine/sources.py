@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from glob import escape, glob
 from pathlib import Path
 
-from fsbuild.values import Seed, Source, literal
+from fsbuild.values import Seed, Source, literal, quote
 
 _FUNCTION = re.compile(r"\s*\w+\s*\(.*\)\s*", re.DOTALL)
 _TEXT = r"'(?:[^']|'')*'"
@@ -50,6 +50,8 @@ def scan(
     Files are named by path, glob or URL, relative to `root`; anything of the form `function(…)` is taken as it is.
     Where `files` are given, these are read in the place of those that a glob means now.
     """
+    if source.kind == "database":
+        return f"{_database(source)}.{source.relation}"
     if source.kind == "delta":
         at = source.version if version is None else version
         return f"delta_scan({literal(source.location)}{'' if at is None else f', version => {at}'})"
@@ -62,6 +64,18 @@ def scan(
         if pattern.search(source.location.lower()):
             return f"{reader}({listed or literal(_absolute(root, source.location))})"
     return literal(_absolute(root, source.location))
+
+
+def attachment(source: Source) -> str | None:
+    """Write the statement that opens the DuckDB file that a source is a table of; None for any other source."""
+    if source.kind != "database":
+        return None
+    return f"ATTACH IF NOT EXISTS {literal(source.location)} AS {_database(source)} (READ_ONLY)"
+
+
+def _database(source: Source) -> str:
+    """The name under which a source's DuckDB file is opened."""
+    return quote(f"file {source.location}")
 
 
 def _call(location: str, root: Path | None, listed: str | None) -> str:
@@ -90,6 +104,8 @@ def scan_seed(seed: Seed, root: Path | None = None) -> str:
 
 def local_files(source: Source, root: Path) -> list[Path] | None:
     """List the files that a source reads now; None where they are not on this machine or cannot be told."""
+    if source.kind == "database":
+        return [Path(source.location)]
     return files_at(source.location, root)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fsbuild.engine.changes import SIGN, scan_changes
 from fsbuild.engine.connection import engine_errors, open_duckdb
-from fsbuild.engine.sources import remote_extensions, scan
+from fsbuild.engine.sources import attachment, remote_extensions, scan
 from fsbuild.values import (
     BATCH_END,
     BATCH_START,
@@ -75,6 +75,9 @@ class Warehouse:
 
     def bind_source(self, source: Source, version: int | None, files: Iterable[str] | None = None) -> None:
         """Let a source's name stand for its files, or for one version of its Delta table."""
+        if statement := attachment(source):
+            with self._catalog, engine_errors():
+                self._connection.execute(statement)
         self._bind(source.relation, f"SELECT * FROM {scan(source, version, self._root, files)}")
 
     def bind_query(self, relation: Relation, sql: str) -> None:

@@ -15,6 +15,8 @@ from fsbuild.load.docs_blocks import OVERVIEW
 from fsbuild.load.documents import Section
 from fsbuild.load.nodes import Nodes, read_nodes
 from fsbuild.load.packages import (
+    INSTALL_PATH,
+    PACKAGE_FILES,
     ReadPackage,
     declared_packages,
     install_folder,
@@ -31,18 +33,22 @@ from fsbuild.load.settings import (
     Overrides,
     evaluate_configs,
     find_root,
+    home_profiles,
     read_project_file,
     read_target,
 )
 from fsbuild.values import SCHEMA_FOLDER, Project
 
 __all__ = [
+    "INSTALL_PATH",
+    "PACKAGE_FILES",
     "PATH_KEYS",
     "PROJECT_FILES",
     "Evaluate",
     "Overrides",
     "declared_packages",
     "find_root",
+    "home_profiles",
     "install_folder",
     "load_project",
 ]

@@ -88,7 +88,7 @@ class Section:
         """Report the keys that are not known, with the nearest one that is."""
         for key in self.data:
             if key in unsupported:
-                problems.append(Problem(f"fsbuild does not support '{key}' yet", self.place_of(key)))
+                problems.append(Problem(f"fsbuild does not support '{key}' yet", self.place_of(key), is_minor=True))
             elif key not in known:
                 hint = suggest(str(key), known)
                 problems.append(Problem(f"unknown key '{key}'", self.place_of(key), hint=hint, is_minor=True))

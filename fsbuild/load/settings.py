@@ -33,7 +33,8 @@ _TEXT_KEYS = frozenset(
 _OF_TARGET = ("models", "seeds", "snapshots")
 _NOT_YET = frozenset({"data_tests", "tests", "sources", "exposures"})
 _OUTPUT_KEYS = frozenset(
-    {"type", "path", "lake", "schema", "database", "threads", "settings", "memory_limit", "storage_options"}
+    {"type", "path", "attach", "extensions", "lake", "schema", "database", "threads"}
+    | {"settings", "memory_limit", "storage_options"}
 )
 
 
@@ -155,6 +156,11 @@ def _flag_problems(section: Section) -> Iterator[Problem]:
             )
 
 
+def home_profiles() -> Path:
+    """The profiles of whoever runs this, as dbt finds them."""
+    return Path(os.environ.get("DBT_PROFILES_DIR") or Path.home() / ".dbt") / "profiles.yml"
+
+
 def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Evaluate) -> Target:
     """Find the target of the run in `profiles.yml`, or the default one where there is no profile.
 
@@ -165,6 +171,8 @@ def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Ev
     name = str(project.get("profile") or project.get("name"))
     folder = overrides.profiles_dir or root
     file = folder / "profiles.yml"
+    if not file.is_file() and overrides.profiles_dir is None and project.file == "dbt_project.yml":
+        file = home_profiles()
     if not file.is_file():
         if overrides.profiles_dir is not None:
             raise UsageError(Problem(f"no profiles.yml in {overrides.profiles_dir}", hint="see --profiles-dir"))
@@ -204,7 +212,7 @@ def read_target(root: Path, project: Section, overrides: Overrides, evaluate: Ev
 def _output_problems(output: Section, name: str) -> list[Problem]:
     problems: list[Problem] = []
     if isinstance(output.data, dict):
-        output.check_keys(_OUTPUT_KEYS, problems, unsupported={"extensions", "attach", "secrets", "plugins"})
+        output.check_keys(_OUTPUT_KEYS, problems, unsupported={"secrets", "plugins"})
         if output.get("type") != "duckdb":
             problems.append(Problem(f"type '{output.get('type')}' is not 'duckdb'", output.place_of("type")))
         threads = output.get("threads", 1)
@@ -241,4 +249,18 @@ def _target(name: str, profile: str, output: Mapping[str, Any], root: Path, over
         profile=profile,
         settings=settings,
         storage_options={key: str(value) for key, value in (output.get("storage_options") or {}).items()},
+        databases=dict(_databases(output, root)),
+        extensions=tuple(str(one) for one in output.get("extensions") or () if isinstance(one, str)),
     )
+
+
+def _databases(output: Mapping[str, Any], root: Path) -> Iterator[tuple[str, str]]:
+    """The DuckDB files that a profile names: its own, under its own name too, and those that it attaches."""
+    written = str(output.get("path") or ":memory:")
+    own = root / written
+    if written != ":memory:" and "://" not in written and own.is_file():
+        yield from (("", str(own)), (str(output.get("database") or own.stem), str(own)))
+    for entry in output.get("attach") or ():
+        if isinstance(entry, dict) and "path" in entry and str(entry.get("type", "duckdb")) == "duckdb":
+            file = root / str(entry["path"])
+            yield str(entry.get("alias") or file.stem), str(file)

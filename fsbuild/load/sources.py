@@ -11,7 +11,7 @@ from fsbuild.load.documents import Section
 from fsbuild.load.freshness import read_freshness
 from fsbuild.load.layers import merge_or_report
 from fsbuild.load.reading import Reading, columns_and_checks
-from fsbuild.values import Relation, Source
+from fsbuild.values import Relation, Source, SourceKind, Target
 
 SOURCE_KEYS = frozenset(
     {"name", "description", "schema", "database", "meta", "config", "tags", "tables", "loader", "quoting", "overrides"}
@@ -46,14 +46,20 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
         meta = config["meta"] if isinstance(config.get("meta"), dict) else {}
         columns, checks = columns_and_checks(reading, table, names)
         relation = Relation(str(source.get("schema") or source_name), str(table.get("identifier") or name))
-        location, version = _location(reading, table, source_name, relation, meta)
+        is_told = isinstance(meta.get("delta_table_path", meta.get("external_location")), str)
+        is_own = reading.is_of_dbt and not is_told
+        if is_own:
+            kind, location, version = *_own_place(reading.target, source, relation), None
+        else:
+            kind = "delta" if "delta_table_path" in meta else "files"
+            location, version = _location(reading, table, source_name, relation, meta)
         if location is None:
             continue
         yield Source(
             unique_id=unique_id,
             source_name=source_name,
             name=name,
-            kind="delta" if "delta_table_path" in meta else "files",
+            kind=kind,
             location=location,
             relation=relation,
             place=table.place_of("name"),
@@ -64,6 +70,7 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
             columns=columns,
             checks=checks,
             freshness=read_freshness(source, table, reading.problems),
+            is_own=is_own,
         )
 
 
@@ -84,6 +91,14 @@ def _event_time(reading: Reading, table: Section, config: Mapping[str, Any], met
     message = f"event_time is {found!r}, not the name of a column"
     reading.problems.append(Problem(message, table.place_of("name")))
     return None
+
+
+def _own_place(target: Target, source: Section, relation: Relation) -> tuple[SourceKind, str | None]:
+    """Where a table is that dbt would look for in its database: in a DuckDB file, or else in the lake."""
+    file = target.databases.get(str(source.get("database") or ""))
+    if file is not None:
+        return "database", file
+    return "delta", f"{target.lake.rstrip('/')}/{relation.schema}/{relation.identifier}"
 
 
 def _location(

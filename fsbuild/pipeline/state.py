@@ -76,7 +76,7 @@ def read_lake(draft: Draft) -> LakeState:
         if source.kind == "delta" and source.version is not None:
             states[source.unique_id] = TableState(source.version, f"version {source.version}")
             tokens[source.unique_id] = f"version {source.version}"
-        elif source.kind == "files":
+        elif source.kind in ("files", "database"):
             listed = local_files(source, project.root)
             if listed is None:
                 # What cannot be listed cannot be known to be unchanged: no commit has recorded this token.

@@ -18,10 +18,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-from fsbuild.load import PATH_KEYS, PROJECT_FILES, Overrides
+from fsbuild.load import INSTALL_PATH, PACKAGE_FILES, PATH_KEYS, PROJECT_FILES, Overrides, home_profiles
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import sources_in_use
 from fsbuild.pipeline.nodes import has_table, relation_of
@@ -170,6 +171,7 @@ def _watched(question: Question, compiled: Compiled) -> dict[str, Any] | None:
     draft, project = compiled.draft, compiled.draft.project
     models = draft.models.values()
     is_local = "://" not in project.target.lake and project.target_path == _FOLDER
+    is_local = is_local and all(one.folder.startswith(f"{INSTALL_PATH}/") for one in project.packages.values())
     if not is_local or any(model.pins or model.config.is_batched for model in models):
         return None
     lake = open_lake(project)
@@ -187,7 +189,11 @@ def _watched(question: Question, compiled: Compiled) -> dict[str, Any] | None:
     return {
         "environment": sorted(variables),
         "tables": tables,
-        "sources": [source.location for source in sources if source.kind == "files"],
+        "sources": [
+            escape(source.location) if source.kind == "database" else source.location
+            for source in sources
+            if source.kind != "delta"
+        ],
     }
 
 
@@ -213,8 +219,10 @@ def _marks(root: Path, watched: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _file_marks(root: Path, overrides: Overrides, folders: Iterable[str]) -> list[list[str]] | None:
     """The files that say what the project is, with what is in them; None where that cannot be told for certain."""
-    found = [root / name for name in (*PROJECT_FILES, "profiles.yml")]
-    found += [overrides.profiles_dir / "profiles.yml"] if overrides.profiles_dir else []
+    found = [root / name for name in (*PROJECT_FILES, *PACKAGE_FILES, "profiles.yml")]
+    found += [overrides.profiles_dir / "profiles.yml"] if overrides.profiles_dir else [home_profiles()]
+    # A package that is put beside the others is a new one.
+    found += [file for name in PROJECT_FILES for file in root.glob(f"{INSTALL_PATH}/*/{name}")]
     for folder in folders:
         for path, below, names in os.walk(root / folder):
             if any(Path(path, name).is_symlink() for name in below):
@@ -256,7 +264,7 @@ def _hidden(value: str | None) -> str | None:
 def _program() -> Iterator[object]:
     """This program's files, and the versions of all that is installed beside the libraries that it asks."""
     yield sys.version
-    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
+    for file in sorted(file for kind in ("*.py", "*.sql") for file in Path(__file__).parents[1].rglob(kind)):
         stat = file.stat()
         yield [str(file), stat.st_size, stat.st_mtime_ns]
     origins = {spec.origin for name in _LIBRARIES if (spec := importlib.util.find_spec(name)) and spec.origin}

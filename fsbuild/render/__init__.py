@@ -142,6 +142,7 @@ def render_models(
     checks = {node.unique_id: texts.of_node(node.unique_id, node.checks) for node in nodes}
     tests = tuple(texts.singular(project.tests))
     _check_relations(enabled, project, problems)
+    rendered = _linked(rendered, project, names)
     if stopping := serious(problems, is_lenient=project.is_of_dbt):
         raise RenderError(stopping)
     return Rendered(*with_checks(project, rendered, checks), tests)
@@ -178,6 +179,20 @@ def render_again(
 def final_names(project: Project, models: Sequence[RenderedModel]) -> Names:
     """What templates can refer to once all models are rendered."""
     return _final_names(project, [(seed.name, seed.unique_id, seed.relation) for seed in project.seeds], models)
+
+
+def _linked(models: Iterable[RenderedModel], project: Project, names: Names) -> list[RenderedModel]:
+    """Models that read what the project itself writes, though they call it a source: it is what they depend on."""
+    written = {_folded(relation): unique_id for unique_id, relation in names.nodes.values()}
+    own = {one.unique_id: written.get(_folded(one.relation)) for one in project.sources if one.is_own}
+    return (
+        [
+            replace(model, depends_on=tuple(dict.fromkeys(own.get(name) or name for name in model.depends_on)))
+            for model in models
+        ]
+        if any(own.values())
+        else list(models)
+    )
 
 
 def _sources(project: Project) -> dict[tuple[str, str], tuple[str, Relation]]:
@@ -365,7 +380,7 @@ def _check_relations(enabled: Iterable[_Parsed], project: Project, problems: lis
     """Refuse two nodes of one name, which would be written to the same table, and names that no schema can have."""
     taken: dict[tuple[str, str], str] = {}
     nodes = [
-        *((f"source {s.source_name}.{s.name}", s.relation, s.place) for s in project.sources),
+        *((f"source {s.source_name}.{s.name}", s.relation, s.place) for s in project.sources if not s.is_own),
         *((seed.path, seed.relation, Place(seed.path)) for seed in project.seeds),
         *((one.model.path, one.relation, Place(one.model.path)) for one in enabled),
     ]
