@@ -57,6 +57,7 @@ from fsbuild.pipeline import (
     infer_checks,
     inline_model,
     list_features,
+    not_begun,
     open_lake,
     optimize_tables,
     parse_moment,
@@ -70,6 +71,7 @@ from fsbuild.pipeline import (
     recipe_of,
     relation_of,
     remember_run,
+    restamp_manifest,
     restore_tables,
     search_project,
     selection_graph,
@@ -77,6 +79,7 @@ from fsbuild.pipeline import (
     show_checks,
     source_ages,
     tests_graph,
+    tests_of,
     tools_for,
     trace_changes,
     trace_name,
@@ -87,8 +90,11 @@ from fsbuild.pipeline import (
     versions_between,
     warming_up,
     work_on,
+    write_catalog,
     write_compiled,
+    write_manifest,
 )
+from fsbuild.pipeline.last_run import Command
 from fsbuild.pipeline.retrieving import GIVEN
 from fsbuild.pipeline.unchanged import Question, Watch, is_idle, recall, replay
 from fsbuild.values import Event, GraphNode, Moment, Plan, Relation, ResourceType, RunResult, Seed, Source, literal
@@ -101,7 +107,6 @@ if TYPE_CHECKING:
     from fsbuild.execute import Execution
     from fsbuild.handles import ModelHandle
     from fsbuild.pipeline.documenting import Coverage
-    from fsbuild.pipeline.last_run import Command
     from fsbuild.select import Selected
     from fsbuild.stored_statistics import Measured
     from fsbuild.traces import Trace
@@ -224,11 +229,11 @@ class Project:
         question = None
         if options == RunOptions(fail_fast=fail_fast):
             question = Question.ask(self.root, self._overrides, _listed(select), _listed(exclude))
-            if (recalled := recall(question)) is not None:
+            if (recalled := recall(question)) is not None and restamp_manifest(question, self._invocation("run")):
                 result = replay(recalled, self._moment.run_id, on_event)
                 called = LastRun("run", result.run_id, recalled.target, variables=self._overrides.variables or {})
                 remember_run(called, result, question.file.parent)
-                told = run_results(result, self._invocation("run"), "", {})
+                told = run_results(result, self._invocation("run"))
                 write_artifact(told, question.file.parent / "run_results.json")
                 return result
         return self._execute("run", _choosing(select, exclude), options, on_event, question)
@@ -312,6 +317,7 @@ class Project:
             ages = source_ages(draft, chosen, warehouse, self._moment.started_at)
         found = sources_result(ages, self._invocation("source"), time.perf_counter() - began)
         write_artifact(found, draft.project.root / draft.project.target_path / "sources.json")
+        write_manifest(draft, self._invocation("source"), chosen)
         return ages
 
     def retry(self, *, on_event: Callable[[Event], None] = _ignore) -> RunResult:
@@ -396,7 +402,8 @@ class Project:
 
         draft = self._draft(command, options)
         chosen = choose(draft)
-        compiled = _compile(draft)
+        compiled = self._compile_told(command, draft, chosen, _compile, question)
+        draft = compiled.draft
         write_lineage(compiled.models.values(), draft.project)
         agenda = set_agenda(command, compiled, chosen)
         lake = pin_inputs(agenda, compiled, read_lake(draft), options)
@@ -442,7 +449,8 @@ class Project:
 
         draft = self._draft("test")
         chosen = choose(draft)
-        compiled = compile_draft(draft)
+        compiled = self._compile_told("test", draft, chosen, compile_draft)
+        draft = compiled.draft
         trials = prepare_trials(
             compiled, [one for one in unit_tests_of(draft) if one.unique_id in chosen], self._moment
         )
@@ -484,8 +492,31 @@ class Project:
         )
         folder = draft.project.root / draft.project.target_path
         remember_run(called, result, folder)
-        told = run_results(result, self._invocation(command), draft.project.name, draft.models)
+        invocation = self._invocation(command)
+        told = run_results(result, invocation, draft.models, tests_of(draft, invocation, result))
         write_artifact(told, folder / "run_results.json")
+
+    def _compile_told(
+        self,
+        command: str,
+        draft: Draft,
+        chosen: Sequence[str],
+        compile_: Callable[[Draft], Compiled],
+        question: Question | None = None,
+    ) -> Compiled:
+        """Compile a draft; the manifest is written however that ends, and the results of a run that does not begin."""
+        found, invocation = draft, self._invocation(command)
+        try:
+            compiled = compile_(draft)
+            found = compiled.draft
+        except FsbuildError as exc:
+            if command in get_args(Command):
+                told = run_results(not_begun(draft, command, chosen, exc.problems, self._moment.run_id), invocation)
+                write_artifact(told, draft.project.root / draft.project.target_path / "run_results.json")
+            raise
+        finally:
+            write_manifest(found, invocation, chosen, question)
+        return compiled
 
     def _invocation(self, command: str) -> Invocation:
         return Invocation(command, self._moment.run_id, self._moment.started_at)
@@ -504,9 +535,10 @@ class Project:
         from fsbuild.site import assets, single_page, site_files, write_site
 
         draft = self._draft("docs")
-        compiled = compile_draft(draft)
+        compiled = self._compile_told("docs", draft, draft.graph.order, compile_draft)
         folder = draft.project.root / draft.project.target_path / "docs"
         lake = read_lake(draft)
+        write_catalog(compiled, lake, self._invocation("docs"))
         with self._warehouse(draft) as warehouse:
             content = site_content(compiled, lake, warehouse, self._moment)
         shared = assets()
@@ -554,6 +586,7 @@ class Project:
         draft = self._draft("list")
         graph = tests_graph(draft)
         chosen = _told(select_nodes(graph, _listed(select), _listed(exclude), has_tests=True))
+        write_manifest(draft, self._invocation("list"), chosen)
         return tuple(graph.nodes[name] for name in chosen)
 
     def compile(self, *, select: Selectors = (), exclude: Selectors = ()) -> dict[str, str]:
@@ -562,7 +595,7 @@ class Project:
 
         draft = self._draft("compile")
         chosen = _choose(draft, select, exclude)
-        compiled = _compile(draft)
+        compiled = self._compile_told("compile", draft, chosen, _compile)
         write_lineage(compiled.models.values(), draft.project)
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}

@@ -22,7 +22,7 @@ from fsbuild.values import FeatureReference, ModelConfig
 WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns"})
 _FOLDER_NAME = re.compile(r"\w[\w.-]*")
 _ADDED = frozenset({"tags"})
-_MERGED = frozenset({"meta", "contract", "column_types", "snapshot_meta_column_names", "request"})
+_MERGED = frozenset({"meta", "contract", "column_types", "docs", "snapshot_meta_column_names", "request"})
 # Keys that dbt gave up, with what takes their place.
 _FORMER = {
     "target_schema": "write schema='…'; it is appended to the target's schema",

@@ -6,72 +6,79 @@ counts them.
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
-from fsbuild.artifacts.writing import Invocation, iso
-from fsbuild.dbt_names import test_name
+from fsbuild.artifacts.manifest import CheckKey, check_key
+from fsbuild.artifacts.writing import Invocation, timing
 from fsbuild.values import CheckResult, NodeResult, RenderedModel, RunResult, UnitTestResult
 
 _SCHEMA = "run-results/v6"
 _TESTING = frozenset({"build", "test"})
 _OF_NODES: Mapping[str, str] = {"unchanged": "success", "warn": "success", "fail": "error", "pass": "success"}
+# What dbt says of what went well.
+_SAID: Mapping[str, str] = {"success": "OK"}
 Entry = dict[str, object]
 
 
 def run_results(
-    result: RunResult, invocation: Invocation, project: str, models: Mapping[str, RenderedModel]
+    result: RunResult,
+    invocation: Invocation,
+    models: Mapping[str, RenderedModel] = MappingProxyType({}),
+    tests: Mapping[CheckKey, Mapping[str, object]] = MappingProxyType({}),
 ) -> dict[str, object]:
-    """Describe how a command ended; `models` by unique id give the SQL, where it is known."""
+    """Describe how a command ended; `models` by unique id give the SQL, and `tests` are those of the manifest."""
     return {
         "metadata": invocation.metadata(_SCHEMA),
-        "results": [entry for node in result.results for entry in _entries(node, result.command, project, models)],
+        "results": [entry for node in result.results for entry in _entries(node, result.command, models, tests)],
         "elapsed_time": result.elapsed_s,
         "args": {"which": result.command, "invocation_command": f"fsbuild {result.command}"},
     }
 
 
-def _entries(node: NodeResult, command: str, project: str, models: Mapping[str, RenderedModel]) -> Iterator[Entry]:
-    if command != "test":
+def _entries(
+    node: NodeResult,
+    command: str,
+    models: Mapping[str, RenderedModel],
+    tests: Mapping[CheckKey, Mapping[str, object]],
+) -> Iterator[Entry]:
+    if command != "test" and node.resource_type != "source":
         yield _node_entry(node, models.get(node.unique_id))
     if command in _TESTING:
-        yield from (_check_entry(check, node, project) for check in node.checks)
+        for found in node.checks:
+            # What a contract says is no test, and what no test is has no entry in the manifest.
+            if (test := tests.get(check_key(found.check, node.unique_id))) is not None:
+                yield _check_entry(found, test)
         yield from (_unit_test_entry(test) for test in node.unit_tests)
 
 
 def _node_entry(node: NodeResult, model: RenderedModel | None) -> Entry:
     rows = {"rows_affected": node.rows} if node.rows is not None else {}
+    status = _OF_NODES.get(node.status, node.status)
     return _entry(
         node.unique_id,
-        _OF_NODES.get(node.status, node.status),
+        status,
         node.elapsed_s,
-        message="; ".join(problem.message for problem in node.problems) or node.message or None,
+        message="; ".join(problem.message for problem in node.problems) or node.message or _SAID.get(status),
         adapter_response={"_message": node.status, **rows},
-        timing=_timing(node),
+        timing=timing(node.started_at, node.elapsed_s),
         compiled=True if model is not None else None,
         compiled_code=model.sql.text if model is not None else None,
         relation_name=str(model.relation) if model is not None else None,
     )
 
 
-def _timing(node: NodeResult) -> list[dict[str, str]]:
-    """When work on a node began and ended; nothing of one that was skipped."""
-    if node.started_at is None:
-        return []
-    ended_at = node.started_at + dt.timedelta(seconds=node.elapsed_s)
-    return [{"name": "execute", "started_at": iso(node.started_at), "completed_at": iso(ended_at)}]
-
-
-def _check_entry(found: CheckResult, node: NodeResult, project: str) -> Entry:
-    name = test_name(found.check, node.name)
+def _check_entry(found: CheckResult, test: Mapping[str, object]) -> Entry:
     told = found.message or (f"Got {found.failures} results" if found.failures else None)
     return _entry(
-        test_id(name, found, project),
+        str(test["unique_id"]),
         found.status,
         found.elapsed_s,
+        timing=timing(found.started_at, found.elapsed_s),
         message=told,
         failures=found.failures if found.status not in ("error", "skipped") else None,
+        compiled=test.get("compiled", False),
+        compiled_code=test.get("compiled_code"),
         relation_name=str(found.stored_in) if found.stored_in is not None else None,
     )
 
@@ -80,15 +87,16 @@ def _unit_test_entry(found: UnitTestResult) -> Entry:
     wrong = found.missing + found.surplus
     told = "; ".join(problem.message for problem in found.problems) or (f"{wrong} rows differ" if wrong else None)
     failures = None if found.status == "error" else wrong
-    return _entry(found.unique_id, found.status, found.elapsed_s, message=told, failures=failures)
-
-
-def test_id(name: str, found: CheckResult, project: str) -> str:
-    """Name a test for good: two of one name differ in where they stand."""
-    if found.check.sql is not None and found.check.place.file.endswith(".sql"):
-        return f"test.{project}.{name}"
-    label = hashlib.md5(f"{name}{found.check.label}".encode(), usedforsecurity=False).hexdigest()[-10:]
-    return f"test.{project}.{name}.{label}"
+    told_when = timing(found.started_at, found.elapsed_s)
+    return _entry(
+        found.unique_id,
+        found.status,
+        found.elapsed_s,
+        timing=told_when,
+        message=told,
+        failures=failures,
+        compiled=True,
+    )
 
 
 def _entry(unique_id: str, status: str, elapsed_s: float, **told: object) -> Entry:

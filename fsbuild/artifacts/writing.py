@@ -39,6 +39,14 @@ def iso(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def timing(started_at: dt.datetime | None, elapsed_s: float) -> list[dict[str, str]]:
+    """When work began and ended; nothing of what was not worked on."""
+    if started_at is None:
+        return []
+    ended_at = started_at + dt.timedelta(seconds=elapsed_s)
+    return [{"name": "execute", "started_at": iso(started_at), "completed_at": iso(ended_at)}]
+
+
 def write_artifact(artifact: Mapping[str, object], file: Path) -> None:
     """Write an artifact; a file that cannot be written is told, and nothing fails for it."""
     beside = file.with_suffix(".part")

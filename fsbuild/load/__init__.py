@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fsbuild.errors import FsbuildError, ProjectError, in_order
 from fsbuild.load.docs_blocks import OVERVIEW
-from fsbuild.load.documents import Section
+from fsbuild.load.documents import Section, parse_yaml, read_text
 from fsbuild.load.nodes import read_nodes
 from fsbuild.load.reading import Reading
 from fsbuild.load.settings import (
@@ -22,7 +22,7 @@ from fsbuild.load.settings import (
     read_project_file,
     read_target,
 )
-from fsbuild.values import SCHEMA_FOLDER, Project
+from fsbuild.values import SCHEMA_FOLDER, Project, YamlFile
 
 __all__ = ["PATH_KEYS", "PROJECT_FILES", "Evaluate", "Overrides", "find_root", "load_project"]
 
@@ -36,6 +36,7 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
     """
     section, variables = read_project_file(root, overrides, evaluate)
     target = read_target(root, section, overrides, evaluate)
+    written = parse_yaml(read_text(root / section.file, section.file), section.file).data
     section = evaluate_configs(section, target, overrides, evaluate)
     reading = Reading(root, section, target, variables, evaluate)
     try:
@@ -62,6 +63,10 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         exposures=nodes.exposures,
         overview=reading.docs.get(OVERVIEW, ""),
         checks_gate_run=_checks_gate_run(section),
+        settings=YamlFile(section.file, section.data, written),
+        documents=tuple(reading.yaml_files),
+        docs_blocks=tuple(reading.docs_blocks),
+        analyses=nodes.analyses,
         folders=tuple(
             dict.fromkeys(
                 [SCHEMA_FOLDER, *(folder for key, default in PATH_KEYS.items() for folder in section.get(key, default))]

@@ -15,6 +15,8 @@ from fsbuild.errors import Place, Problem, ProjectError, suggest
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Path = tuple[str | int, ...]
+_OF_METRICS = ("metrics", "saved_queries", "semantic_models")
+_FILTERS = frozenset({"filter", "where"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,11 @@ def _evaluated(section: Section, evaluate: Callable[[str, Place], Any]) -> Any: 
         return {key: _evaluated(section[key], evaluate) for key in section.data}
     if isinstance(section.data, list):
         return [_evaluated(section[index], evaluate) for index in range(len(section.data))]
-    # What is asked of a source knows `this`, which nothing does before it is asked.
-    if isinstance(section.data, str) and "{{" in section.data and section.path[-1] != "loaded_at_query":
+    if isinstance(section.data, str) and "{{" in section.data and not _is_left(section.path):
         return evaluate(section.data, section.place)
     return section.data
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a template is somebody else's: a source is asked with `this`, and metrics are filtered by who asks."""
+    return path[-1] == "loaded_at_query" or (path[0] in _OF_METRICS and not _FILTERS.isdisjoint(path))

@@ -11,7 +11,8 @@ Beside the road, for what is about tables that are there: nodes.py finds a node 
 points.py one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a
 training set again, measuring.py tells what a table holds and checking.py how its checks stand. retrieving.py prepares
 a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next
-one would find nothing to do. discovery.py lists features, and finds what has a name; freshness.py tells how old
+one would find nothing to do. describing.py writes the artifacts that dbt's neighbours read.
+discovery.py lists features, and finds what has a name; freshness.py tells how old
 sources are. unit_subjects.py judges unit tests when a project is compiled, unit_testing.py runs them, and
 increment_testing.py those with batches. tracing.py follows columns across models; baseline.py compiles the project as
 it was in a commit, and impact.py compares it with what is there now.
@@ -22,6 +23,7 @@ Each function takes what the one before it returned. This package alone knows th
 from fsbuild.pipeline.baseline import compile_at
 from fsbuild.pipeline.checking import infer_checks, show_checks
 from fsbuild.pipeline.compiling import Compiled, compile_draft
+from fsbuild.pipeline.describing import not_begun, restamp_manifest, tests_of, write_catalog, write_manifest
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import (
     Added,
@@ -90,6 +92,7 @@ __all__ = [
     "infer_checks",
     "inline_model",
     "list_features",
+    "not_begun",
     "open_lake",
     "optimize_tables",
     "parse_moment",
@@ -103,6 +106,7 @@ __all__ = [
     "recipe_of",
     "relation_of",
     "remember_run",
+    "restamp_manifest",
     "restore_tables",
     "search_project",
     "selection_graph",
@@ -111,6 +115,7 @@ __all__ = [
     "shown_name",
     "source_ages",
     "tests_graph",
+    "tests_of",
     "tools_for",
     "trace_changes",
     "trace_name",
@@ -121,5 +126,7 @@ __all__ = [
     "versions_between",
     "warming_up",
     "work_on",
+    "write_catalog",
     "write_compiled",
+    "write_manifest",
 ]
