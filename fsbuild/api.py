@@ -46,6 +46,7 @@ from fsbuild.pipeline import (
     compile_draft,
     content_of,
     correlations,
+    describe,
     draft_project,
     find_node,
     find_own_table,
@@ -79,7 +80,6 @@ from fsbuild.pipeline import (
     show_checks,
     source_ages,
     tests_graph,
-    tests_of,
     tools_for,
     trace_changes,
     trace_name,
@@ -493,7 +493,8 @@ class Project:
         folder = draft.project.root / draft.project.target_path
         remember_run(called, result, folder)
         invocation = self._invocation(command)
-        told = run_results(result, invocation, draft.models, tests_of(draft, invocation, result))
+        described = describe(draft, invocation, [node.unique_id for node in result.results])
+        told = run_results(result, invocation, described)
         write_artifact(told, folder / "run_results.json")
 
     def _compile_told(
@@ -519,7 +520,15 @@ class Project:
         return compiled
 
     def _invocation(self, command: str) -> Invocation:
-        return Invocation(command, self._moment.run_id, self._moment.started_at)
+        given = self._overrides
+        arguments = {
+            "project_dir": str(self.root),
+            "profiles_dir": str(given.profiles_dir or self.root),
+            "target": given.target,
+            "vars": dict(given.variables or {}),
+            "threads": given.threads,
+        }
+        return Invocation(command, self._moment.run_id, self._moment.started_at, arguments)
 
     # --- documentation ------------------------------------------------------------------------------------------------
 

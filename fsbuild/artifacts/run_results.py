@@ -7,9 +7,8 @@ counts them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 
-from fsbuild.artifacts.manifest import CheckKey, check_key
+from fsbuild.artifacts.manifest import CheckKey, Described, check_key, described_tests
 from fsbuild.artifacts.writing import Invocation, timing
 from fsbuild.values import CheckResult, NodeResult, RenderedModel, RunResult, UnitTestResult
 
@@ -21,29 +20,30 @@ _SAID: Mapping[str, str] = {"success": "OK"}
 Entry = dict[str, object]
 
 
-def run_results(
-    result: RunResult,
-    invocation: Invocation,
-    models: Mapping[str, RenderedModel] = MappingProxyType({}),
-    tests: Mapping[CheckKey, Mapping[str, object]] = MappingProxyType({}),
-) -> dict[str, object]:
-    """Describe how a command ended; `models` by unique id give the SQL, and `tests` are those of the manifest."""
+def run_results(result: RunResult, invocation: Invocation, described: Described | None = None) -> dict[str, object]:
+    """Describe how a command ended; `described` is what its manifest tells of, None where that is not known."""
+    has_tests = described is not None and any(node.checks for node in result.results)
+    tests = described_tests(described) if described is not None and has_tests else {}
     return {
         "metadata": invocation.metadata(_SCHEMA),
-        "results": [entry for node in result.results for entry in _entries(node, result.command, models, tests)],
+        "results": [entry for node in result.results for entry in _entries(node, result.command, described, tests)],
         "elapsed_time": result.elapsed_s,
-        "args": {"which": result.command, "invocation_command": f"fsbuild {result.command}"},
+        "args": {
+            "which": result.command,
+            "invocation_command": f"fsbuild {result.command}",
+            **invocation.arguments,
+        },
     }
 
 
 def _entries(
     node: NodeResult,
     command: str,
-    models: Mapping[str, RenderedModel],
+    described: Described | None,
     tests: Mapping[CheckKey, Mapping[str, object]],
 ) -> Iterator[Entry]:
     if command != "test" and node.resource_type != "source":
-        yield _node_entry(node, models.get(node.unique_id))
+        yield _node_entry(node, described)
     if command in _TESTING:
         for found in node.checks:
             # What a contract says is no test, and what no test is has no entry in the manifest.
@@ -52,7 +52,8 @@ def _entries(
         yield from (_unit_test_entry(test) for test in node.unit_tests)
 
 
-def _node_entry(node: NodeResult, model: RenderedModel | None) -> Entry:
+def _node_entry(node: NodeResult, described: Described | None) -> Entry:
+    model = described.models.get(node.unique_id) if described is not None else None
     rows = {"rows_affected": node.rows} if node.rows is not None else {}
     status = _OF_NODES.get(node.status, node.status)
     return _entry(
@@ -62,10 +63,16 @@ def _node_entry(node: NodeResult, model: RenderedModel | None) -> Entry:
         message="; ".join(problem.message for problem in node.problems) or node.message or _SAID.get(status),
         adapter_response={"_message": node.status, **rows},
         timing=timing(node.started_at, node.elapsed_s),
-        compiled=True if model is not None else None,
-        compiled_code=model.sql.text if model is not None else None,
-        relation_name=str(model.relation) if model is not None else None,
+        **(_query(described, model) if described is not None and model is not None else {}),
     )
+
+
+def _query(described: Described, model: RenderedModel) -> Entry:
+    return {
+        "compiled": True,
+        "compiled_code": described.qualified(model.sql.text, model.depends_on),
+        "relation_name": described.name_of(model.relation),
+    }
 
 
 def _check_entry(found: CheckResult, test: Mapping[str, object]) -> Entry:

@@ -23,7 +23,7 @@ Each function takes what the one before it returned. This package alone knows th
 from fsbuild.pipeline.baseline import compile_at
 from fsbuild.pipeline.checking import infer_checks, show_checks
 from fsbuild.pipeline.compiling import Compiled, compile_draft
-from fsbuild.pipeline.describing import not_begun, restamp_manifest, tests_of, write_catalog, write_manifest
+from fsbuild.pipeline.describing import describe, not_begun, restamp_manifest, write_catalog, write_manifest
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import (
     Added,
@@ -80,6 +80,7 @@ __all__ = [
     "compiled_path",
     "content_of",
     "correlations",
+    "describe",
     "draft_project",
     "find_node",
     "find_own_table",
@@ -115,7 +116,6 @@ __all__ = [
     "shown_name",
     "source_ages",
     "tests_graph",
-    "tests_of",
     "tools_for",
     "trace_changes",
     "trace_name",

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fsbuild.artifacts import Invocation, iso, write_artifact
 from fsbuild.artifacts.catalog import CatalogTable, catalog
-from fsbuild.artifacts.manifest import CheckKey, Described, described_tests, manifest
+from fsbuild.artifacts.manifest import Described, manifest
 from fsbuild.artifacts.own import own_artifact
 from fsbuild.errors import Problem
 from fsbuild.pipeline.compiling import Compiled
@@ -40,19 +40,12 @@ def write_manifest(
 ) -> None:
     """Write `manifest.json` and `fsbuild.json` below the target folder; `question` is what a plain run asks."""
     folder = target_folder(draft)
-    described = _describe(draft, invocation, chosen)
+    described = describe(draft, invocation, chosen)
     write_artifact(manifest(described, invocation), folder / "manifest.json")
     lake = open_lake(draft.project)
     tables = {name: lake.uri(relation_of(draft, name)) for name in draft.graph.order if has_table(draft, name)}
     selection = None if question is None else [question.select, question.exclude]
     write_artifact(own_artifact(draft.project, draft.models, tables, invocation, selection), folder / "fsbuild.json")
-
-
-def tests_of(draft: Draft, invocation: Invocation, result: RunResult) -> Mapping[CheckKey, Mapping[str, object]]:
-    """The tests of the manifest by what tells their checks apart, where results have checks."""
-    if not any(node.checks for node in result.results):
-        return {}
-    return described_tests(_describe(draft, invocation, [node.unique_id for node in result.results]))
 
 
 def not_begun(
@@ -106,7 +99,8 @@ def target_folder(draft: Draft) -> Path:
     return draft.project.root / draft.project.target_path
 
 
-def _describe(draft: Draft, invocation: Invocation, chosen: Collection[str]) -> Described:
+def describe(draft: Draft, invocation: Invocation, chosen: Collection[str]) -> Described:
+    """Gather what a manifest tells of; `chosen` are the nodes that the command is about."""
     compiled = frozenset(chosen) if invocation.command in _COMPILING else frozenset[str]()
     return Described(draft.project, draft.models, compiled, invocation.started_at.timestamp(), _DATABASE)
 

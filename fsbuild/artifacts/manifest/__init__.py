@@ -20,7 +20,6 @@ from fsbuild.artifacts.manifest.shapes import Entry
 from fsbuild.artifacts.manifest.tests import Checked, CheckKey, check_key, primary_keys, test_nodes
 from fsbuild.artifacts.manifest.unit_tests import unit_test_nodes
 from fsbuild.artifacts.writing import Invocation, iso
-from fsbuild.values import Relation
 
 __all__ = ["CheckKey", "Described", "check_key", "described_tests", "manifest"]
 
@@ -71,7 +70,7 @@ def described_tests(described: Described) -> dict[CheckKey, Entry]:
 def _tests(described: Described, macros: MacroNames) -> dict[CheckKey, Entry]:
     models = [one.model for one in described.models.values()]
     nodes: list[Checked] = [*models, *described.project.seeds, *described.project.sources]
-    return test_nodes(described, nodes, _relations(described), macros)
+    return test_nodes(described, nodes, macros)
 
 
 def _metadata(described: Described, invocation: Invocation) -> Entry:
@@ -89,12 +88,6 @@ def _metadata(described: Described, invocation: Invocation) -> Entry:
 
 def _by_id(entries: Iterable[Entry]) -> dict[str, Entry]:
     return {entry["unique_id"]: entry for entry in entries}
-
-
-def _relations(described: Described) -> dict[str, Relation]:
-    found = {seed.unique_id: seed.relation for seed in described.project.seeds}
-    found |= {source.unique_id: source.relation for source in described.project.sources}
-    return found | {name: model.relation for name, model in described.models.items()}
 
 
 def _tell_models_of_tests(models: Mapping[str, Entry], tests: Sequence[Entry]) -> None:

@@ -72,7 +72,7 @@ def _source(described: Described, found: Source, source: Said, table: Said) -> E
         },
         "patch_path": None,
         "unrendered_config": unrendered | {"freshness": freshness, **loaded},
-        "relation_name": str(found.relation),
+        "relation_name": described.name_of(found.relation),
         "created_at": described.now,
         "unrendered_database": source.written.get("database"),
         "unrendered_schema": source.written.get("schema"),

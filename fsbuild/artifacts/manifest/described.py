@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-from fsbuild.values import Project, RenderedModel, SourceFile, YamlFile
+from fsbuild.values import Project, Relation, RenderedModel, SourceFile, YamlFile, quote
 
 _DOC = re.compile(r"""\bdoc\s*\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]\s*\)""")
 _NO_FILE = YamlFile("", {}, {})
@@ -42,6 +42,24 @@ class Described:
     def settings(self) -> YamlFile:
         """The project file."""
         return self.project.settings or _NO_FILE
+
+    @cached_property
+    def relations(self) -> dict[str, Relation]:
+        """The relations of models, seeds and sources by unique id."""
+        found = {seed.unique_id: seed.relation for seed in self.project.seeds}
+        found |= {source.unique_id: source.relation for source in self.project.sources}
+        return found | {name: model.relation for name, model in self.models.items()}
+
+    def name_of(self, relation: Relation) -> str:
+        """The name of a relation with its database, which readers of SQL tell tables apart by."""
+        return f"{quote(self.database)}.{relation}"
+
+    def qualified(self, sql: str, parents: Iterable[str]) -> str:
+        """SQL with the names of what it reads as `name_of` writes them."""
+        for parent in parents:
+            if (relation := self.relations.get(parent)) is not None and str(relation) in sql:
+                sql = re.sub(rf"(?<!\.){re.escape(str(relation))}", self.name_of(relation).replace("\\", r"\\"), sql)
+        return sql
 
     @cached_property
     def files(self) -> dict[str, YamlFile]:

@@ -21,7 +21,7 @@ from fsbuild.artifacts.manifest.columns import columns_of, words
 from fsbuild.artifacts.manifest.described import Described, Said, patch_path
 from fsbuild.artifacts.manifest.shapes import OWN_KEYS, Entry, Kind, config_defaults, constraint, depends_on
 from fsbuild.artifacts.manifest.written import OwnConfig, unrendered_config
-from fsbuild.values import Model, RenderedModel, Seed
+from fsbuild.values import Model, Relation, RenderedModel, Seed
 
 _LISTS: Mapping[Kind, str] = {"model": "models", "snapshot": "snapshots", "seed": "seeds", "analysis": "analyses"}
 _NO_CONTRACT = {"enforced": False, "alias_types": True, "checksum": None}
@@ -47,14 +47,14 @@ class _Written:
 def model_node(described: Described, one: RenderedModel, macros: MacroNames) -> Entry:
     """Describe a model or a snapshot that is rendered."""
     written = _of_model(described, one.model, one.raw_config, one.told_config)
-    node = _common(described, written, (one.relation.schema, one.relation.identifier), str(one.relation))
+    node = _common(described, written, one.relation)
     if written.kind == "model" and one.config.materialized == "incremental":
         # What is not said is fsbuild's to decide: a change of columns is an error.
         node["config"]["on_schema_change"] = one.config.on_schema_change
     if one.config.materialized == "ephemeral":
         node["relation_name"] = None
     parents = [name for name in one.depends_on if ".pinned." not in name]
-    sql = one.sql.text if one.unique_id in described.compiled else None
+    sql = described.qualified(one.sql.text, parents) if one.unique_id in described.compiled else None
     node |= _query(described, written, parents, macros, sql)
     return node | _of_models(node, written.said) if written.kind == "model" else node
 
@@ -63,8 +63,8 @@ def disabled_node(described: Described, model: Model, macros: MacroNames) -> Ent
     """Describe a model that is switched off, of which no more is known than what is written."""
     told = {} if model.config.get("enabled") is False else {"enabled": False}
     written = _of_model(described, model, {**model.config, **told}, told)
-    schema = described.project.target.schema
-    node = _common(described, written, (schema, model.name), f'"{schema}"."{model.name}"')
+    relation = Relation(described.project.target.schema, model.name)
+    node = _common(described, written, relation)
     node |= _query(described, written, (), macros, None)
     return node | _of_models(node, written.said) if written.kind == "model" else node
 
@@ -76,7 +76,7 @@ def seed_node(described: Described, seed: Seed) -> Entry:
     fqn = (described.package_of(seed.unique_id), *PurePosixPath(path).parts[:-1], seed.name)
     given = {**_folder_config(described, "seeds", fqn), **said.config()}
     written = _Written(seed.unique_id, seed.name, "seed", seed.path, path, fqn, "", seed.checksum, said, given, {})
-    node = _common(described, written, (seed.relation.schema, seed.relation.identifier), str(seed.relation))
+    node = _common(described, written, seed.relation)
     node["config"] |= {"delimiter": seed.config.delimiter, "column_types": dict(seed.config.column_types)}
     node["config"]["tags"] = node["tags"] = list(seed.config.tags)
     node["config"]["meta"] = node["meta"] = {**seed.config.meta, **node["config"]["meta"]}
@@ -99,7 +99,7 @@ def analysis_nodes(described: Described, macros: MacroNames, ids: Mapping[str, s
         written = _Written(
             unique_id, name, "analysis", file.path, f"analysis/{path}", fqn, text, checksum, said, given, {}
         )
-        node = _common(described, written, (project.target.schema, name), None)
+        node = _common(described, written, Relation(project.target.schema, name))
         written_refs = [one["name"] for one in all_refs(jinja_of(text))]
         parents = list(dict.fromkeys(ids[one] for one in written_refs if one in ids))
         yield node | _query(described, written, parents, macros, None)
@@ -129,7 +129,7 @@ def _folder_config(described: Described, kind: str, fqn: Sequence[str]) -> dict[
     return unrendered_config(tree, fqn[0], fqn[1:])
 
 
-def _common(described: Described, written: _Written, relation: tuple[str, str], relation_name: str | None) -> Entry:
+def _common(described: Described, written: _Written, relation: Relation) -> Entry:
     """What nodes of all kinds have."""
     said, config = written.said, _config(written)
     package = described.package_of(written.unique_id)
@@ -138,7 +138,7 @@ def _common(described: Described, written: _Written, relation: tuple[str, str], 
     unrendered = unrendered_config(tree, package, written.fqn[1:], own)
     return {
         "database": described.database,
-        "schema": relation[0],
+        "schema": relation.schema,
         "name": written.name,
         "resource_type": written.kind,
         "package_name": package,
@@ -146,7 +146,7 @@ def _common(described: Described, written: _Written, relation: tuple[str, str], 
         "original_file_path": written.file,
         "unique_id": written.unique_id,
         "fqn": list(written.fqn),
-        "alias": relation[1],
+        "alias": relation.identifier,
         "checksum": {"name": "sha256", "checksum": written.checksum},
         "config": config,
         "tags": config["tags"],
@@ -159,7 +159,7 @@ def _common(described: Described, written: _Written, relation: tuple[str, str], 
         "build_path": None,
         "unrendered_config": unrendered,
         "created_at": described.now,
-        "relation_name": relation_name,
+        "relation_name": None if written.kind == "analysis" else described.name_of(relation),
         "raw_code": written.text,
         "doc_blocks": described.doc_blocks(said.written.get("description")),
     }

@@ -19,7 +19,7 @@ from fsbuild.artifacts.manifest.described import Described, text_of
 from fsbuild.artifacts.manifest.shapes import Entry, config_defaults, depends_on
 from fsbuild.artifacts.manifest.test_queries import test_query
 from fsbuild.dbt_names import audit_schema, short_name
-from fsbuild.values import Check, Model, Relation, Seed, Source
+from fsbuild.values import Check, Model, Seed, Source
 
 Checked = Model | Seed | Source
 CheckKey = tuple[object, ...]
@@ -48,9 +48,7 @@ class _Test:
     tags: Sequence[str] = ()
 
 
-def test_nodes(
-    described: Described, nodes: Sequence[Checked], relations: Mapping[str, Relation], macros: MacroNames
-) -> dict[CheckKey, Entry]:
+def test_nodes(described: Described, nodes: Sequence[Checked], macros: MacroNames) -> dict[CheckKey, Entry]:
     """Describe the tests of all nodes, by what tells the check from others that each is."""
     found: dict[CheckKey, Entry] = {}
     files = {file.path: text_of(file) for file in described.project.tests}
@@ -64,7 +62,7 @@ def test_nodes(
                 if is_file
                 else _generic(described, check, node)
             )
-            found[check_key(check, node.unique_id)] = entry | _compiled(described, check, node, entry, relations)
+            found[check_key(check, node.unique_id)] = entry | _compiled(described, check, node, entry)
     return found
 
 
@@ -277,15 +275,14 @@ def _query(parents: Sequence[str], macros: Sequence[str], jinja: str) -> Entry:
     }
 
 
-def _compiled(
-    described: Described, check: Check, node: Checked, entry: Entry, relations: Mapping[str, Relation]
-) -> Entry:
+def _compiled(described: Described, check: Check, node: Checked, entry: Entry) -> Entry:
     """The query of a test that a command is about."""
-    if node.unique_id not in described.compiled or node.unique_id not in relations:
+    if node.unique_id not in described.compiled:
         return {}
-    sql = test_query(check, node.unique_id, relations)
+    sql = test_query(check, node.unique_id, described.relations)
     if sql is None:
         return {}
+    sql = described.qualified(sql, [node.unique_id, *check.references])
     path = f"{described.project.target_path}/compiled/{entry['package_name']}/{entry['original_file_path']}"
     found: Entry = {"compiled_path": f"{path}/{entry['path']}" if "test_metadata" in entry else path}
     return found | {"compiled": True, "compiled_code": sql, "extra_ctes_injected": True, "extra_ctes": []}
