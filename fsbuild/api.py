@@ -424,7 +424,7 @@ class Project:
             result = execute_plan(plan, work, tools_for(compiled, warehouse, on_event, try_out))
             if question is not None and result.is_success:
                 self._keep_answer(question, agenda, compiled, warehouse)
-        self._remember(command, options, result, draft, [test.unique_id for test in tests])
+        self._remember(command, options, result, draft, chosen, [test.unique_id for test in tests])
         return result
 
     def _keep_answer(self, question: Question, agenda: Agenda, compiled: Compiled, warehouse: Warehouse) -> None:
@@ -470,11 +470,17 @@ class Project:
         nodes = [name for name in draft.graph.order if name in checked or name in trials]
         with self._warehouse(draft) as warehouse, trying_out(compiled, trials, self._moment) as try_out:
             result = check_published(nodes, work, tools_for(compiled, warehouse, on_event, try_out), checked)
-        self._remember("test", options, result, draft)
+        self._remember("test", options, result, draft, chosen)
         return result
 
-    def _remember(
-        self, command: Command, options: RunOptions, result: RunResult, draft: Draft, unit_tests: Sequence[str] = ()
+    def _remember(  # noqa: PLR0913 - what a command was, and what became of it
+        self,
+        command: Command,
+        options: RunOptions,
+        result: RunResult,
+        draft: Draft,
+        chosen: Sequence[str],
+        unit_tests: Sequence[str] = (),
     ) -> None:
         """Keep in mind how a command ended, for `retry`."""
         called = LastRun(
@@ -493,8 +499,7 @@ class Project:
         folder = draft.project.root / draft.project.target_path
         remember_run(called, result, folder)
         invocation = self._invocation(command)
-        described = describe(draft, invocation, [node.unique_id for node in result.results])
-        told = run_results(result, invocation, described)
+        told = run_results(result, invocation, describe(draft, invocation, chosen))
         write_artifact(told, folder / "run_results.json")
 
     def _compile_told(
@@ -1020,12 +1025,10 @@ def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, .
 
 
 def _choose_tests(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
-    """Choose nodes, which are those whose data tests are meant too, and unit tests."""
+    """Choose nodes, which are those whose data tests are meant too, unit tests, and exposures, which need no work."""
     from fsbuild.select import select_nodes
 
-    graph = tests_graph(draft)
-    chosen = _told(select_nodes(graph, _listed(select), _listed(exclude), has_tests=True))
-    return tuple(name for name in chosen if graph.nodes[name].resource_type != "exposure")
+    return _told(select_nodes(tests_graph(draft), _listed(select), _listed(exclude), has_tests=True))
 
 
 def _told(selected: Selected) -> tuple[str, ...]:

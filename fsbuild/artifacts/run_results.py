@@ -26,7 +26,10 @@ def run_results(result: RunResult, invocation: Invocation, described: Described 
     tests = described_tests(described) if described is not None and has_tests else {}
     return {
         "metadata": invocation.metadata(_SCHEMA),
-        "results": [entry for node in result.results for entry in _entries(node, result.command, described, tests)],
+        "results": [
+            *(entry for node in result.results for entry in _entries(node, result.command, described, tests)),
+            *(_exposure_entries(result, described) if described is not None and result.command == "build" else ()),
+        ],
         "elapsed_time": result.elapsed_s,
         "args": {
             "which": result.command,
@@ -52,6 +55,16 @@ def _entries(
         yield from (_unit_test_entry(test) for test in node.unit_tests)
 
 
+def _exposure_entries(result: RunResult, described: Described) -> Iterator[Entry]:
+    """The exposures that a build is about: with them nothing is done, or not even that where something above failed."""
+    left = {node.unique_id for node in result.results if node.status in ("error", "fail", "skipped")}
+    for exposure in described.project.exposures:
+        if exposure.unique_id in described.compiled:
+            is_skipped = not left.isdisjoint(exposure.depends_on)
+            told = {} if is_skipped else {"message": "NO-OP", "failures": 0}
+            yield _entry(exposure.unique_id, "skipped" if is_skipped else "no-op", 0.0, **told)
+
+
 def _node_entry(node: NodeResult, described: Described | None) -> Entry:
     model = described.models.get(node.unique_id) if described is not None else None
     rows = {"rows_affected": node.rows} if node.rows is not None else {}
@@ -70,7 +83,7 @@ def _node_entry(node: NodeResult, described: Described | None) -> Entry:
 def _query(described: Described, model: RenderedModel) -> Entry:
     return {
         "compiled": True,
-        "compiled_code": described.qualified(model.sql.text, model.depends_on),
+        "compiled_code": described.qualified(model.sql.text),
         "relation_name": described.name_of(model.relation),
     }
 

@@ -92,9 +92,8 @@ def dbt(project: Path, *arguments: str) -> None:
 
 
 def by_id(results: dict[str, Any]) -> dict[str, Any]:
-    """Results by what they are about; exposures and saved queries, with which dbt does nothing, have none here."""
-    left = ("exposure.", "saved_query.")
-    return {one["unique_id"]: one for one in results["results"] if not one["unique_id"].startswith(left)}
+    """Results by what they are about; saved queries, with which dbt does nothing, have none here."""
+    return {one["unique_id"]: one for one in results["results"] if not one["unique_id"].startswith("saved_query.")}
 
 
 project = Path(sys.argv[1]).resolve()

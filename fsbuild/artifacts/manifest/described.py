@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -12,6 +12,8 @@ from typing import Any
 from fsbuild.values import Project, Relation, RenderedModel, SourceFile, YamlFile, quote
 
 _DOC = re.compile(r"""\bdoc\s*\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]\s*\)""")
+# Two quoted names with a dot between them, of which the first is not behind another one.
+_PAIR = re.compile(r'(?<![.\w"])"(?:[^"]|"")+"\."(?:[^"]|"")+"')
 _NO_FILE = YamlFile("", {}, {})
 _FOLDERS = {
     "models": "model-paths",
@@ -54,12 +56,13 @@ class Described:
         """The name of a relation with its database, which readers of SQL tell tables apart by."""
         return f"{quote(self.database)}.{relation}"
 
-    def qualified(self, sql: str, parents: Iterable[str]) -> str:
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {str(relation): self.name_of(relation) for relation in self.relations.values()}
+
+    def qualified(self, sql: str) -> str:
         """SQL with the names of what it reads as `name_of` writes them."""
-        for parent in parents:
-            if (relation := self.relations.get(parent)) is not None and str(relation) in sql:
-                sql = re.sub(rf"(?<!\.){re.escape(str(relation))}", self.name_of(relation).replace("\\", r"\\"), sql)
-        return sql
+        return _PAIR.sub(lambda pair: self._names.get(pair[0], pair[0]), sql)
 
     @cached_property
     def files(self) -> dict[str, YamlFile]:

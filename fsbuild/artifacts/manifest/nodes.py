@@ -54,7 +54,7 @@ def model_node(described: Described, one: RenderedModel, macros: MacroNames) -> 
     if one.config.materialized == "ephemeral":
         node["relation_name"] = None
     parents = [name for name in one.depends_on if ".pinned." not in name]
-    sql = described.qualified(one.sql.text, parents) if one.unique_id in described.compiled else None
+    sql = described.qualified(one.sql.text) if one.unique_id in described.compiled else None
     node |= _query(described, written, parents, macros, sql)
     return node | _of_models(node, written.said) if written.kind == "model" else node
 

@@ -282,7 +282,7 @@ def _compiled(described: Described, check: Check, node: Checked, entry: Entry) -
     sql = test_query(check, node.unique_id, described.relations)
     if sql is None:
         return {}
-    sql = described.qualified(sql, [node.unique_id, *check.references])
+    sql = described.qualified(sql)
     path = f"{described.project.target_path}/compiled/{entry['package_name']}/{entry['original_file_path']}"
     found: Entry = {"compiled_path": f"{path}/{entry['path']}" if "test_metadata" in entry else path}
     return found | {"compiled": True, "compiled_code": sql, "extra_ctes_injected": True, "extra_ctes": []}
