@@ -6,7 +6,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find fsbuild project_template -type f -not -path '*/__pycache__/*') pyproject.toml README.md
 
-.PHONY: demo test check lint types contracts tests wheel site bench clean
+READERS := $(basename $(notdir $(wildcard tests/readers/*.txt)))
+
+.PHONY: demo test check lint types contracts tests readers wheel site bench clean
 
 demo: .venv/.installed
 	@test -d demo || $(BIN)/fsbuild init demo
@@ -21,7 +23,7 @@ demo: .venv/.installed
 
 test: check
 
-check: lint types contracts tests wheel site
+check: lint types contracts tests readers wheel site
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
@@ -35,6 +37,20 @@ contracts: .venv/.installed-dev
 
 tests: .venv/.installed-dev
 	$(BIN)/pytest -n 2
+
+# The programs that read dbt's artifacts, unchanged and each in an environment of its own, read those of a made-up project.
+readers: .venv/.installed-dev $(READERS:%=.venv/readers-%/.installed)
+	rm -rf build/readers && mkdir -p build/readers && cp -r tests/readers/shop build/readers/shop
+	$(BIN)/fsbuild build --quiet --project-dir build/readers/shop
+	$(BIN)/fsbuild source freshness --project-dir build/readers/shop
+	$(BIN)/fsbuild docs generate --project-dir build/readers/shop
+	set -e; for reader in $(READERS); do .venv/readers-$$reader/bin/python tests/readers/$$reader.py build/readers/shop; done
+
+.venv/readers-%/.installed: tests/readers/%.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 wheel: .venv/.wheel-checked
 

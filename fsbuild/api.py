@@ -51,6 +51,7 @@ from fsbuild.pipeline import (
     compile_sql,
     content_of,
     correlations,
+    describe,
     draft_project,
     find_node,
     find_own_table,
@@ -64,6 +65,7 @@ from fsbuild.pipeline import (
     inline_model,
     is_run,
     list_features,
+    not_begun,
     open_lake,
     operations_of,
     optimize_tables,
@@ -78,6 +80,7 @@ from fsbuild.pipeline import (
     recipe_of,
     relation_of,
     remember_run,
+    restamp_manifest,
     restore_tables,
     search_project,
     selection_graph,
@@ -97,8 +100,11 @@ from fsbuild.pipeline import (
     warming_up,
     without,
     work_on,
+    write_catalog,
     write_compiled,
+    write_manifest,
 )
+from fsbuild.pipeline.last_run import Command
 from fsbuild.pipeline.retrieving import GIVEN
 from fsbuild.pipeline.unchanged import Question, Watch, is_idle, recall, replay
 from fsbuild.values import Event, GraphNode, Moment, Plan, Relation, ResourceType, RunResult, Seed, Source, literal
@@ -111,7 +117,6 @@ if TYPE_CHECKING:
     from fsbuild.execute import Execution
     from fsbuild.handles import ModelHandle
     from fsbuild.pipeline.documenting import Coverage
-    from fsbuild.pipeline.last_run import Command
     from fsbuild.render import Asking
     from fsbuild.select import Selected
     from fsbuild.stored_statistics import Measured
@@ -244,11 +249,11 @@ class Project:
         question = None
         if options == RunOptions(fail_fast=fail_fast):
             question = Question.ask(self.root, self._overrides, _listed(select), _listed(exclude))
-            if (recalled := recall(question)) is not None:
+            if (recalled := recall(question)) is not None and restamp_manifest(question, self._invocation("run")):
                 result = replay(recalled, self._moment.run_id, on_event)
                 called = LastRun("run", result.run_id, recalled.target, variables=self._overrides.variables or {})
                 remember_run(called, result, question.file.parent)
-                told = run_results(result, self._invocation("run"), "", {})
+                told = run_results(result, self._invocation("run"))
                 write_artifact(told, question.file.parent / "run_results.json")
                 return result
         return self._execute("run", _choosing(select, exclude), options, on_event, question)
@@ -332,6 +337,7 @@ class Project:
             ages = source_ages(draft, chosen, warehouse, self._moment.started_at)
         found = sources_result(ages, self._invocation("source"), time.perf_counter() - began)
         write_artifact(found, draft.project.root / draft.project.target_path / "sources.json")
+        write_manifest(draft, self._invocation("source"), chosen)
         return ages
 
     def retry(self, *, on_event: Callable[[Event], None] = _ignore) -> RunResult:
@@ -416,19 +422,20 @@ class Project:
         with self._warehouse(draft) as warehouse:
             call = _Call(command, options, warehouse)
             if waiting_nodes(draft):
-                result, compiled = self._execute_in_waves(call, draft, chosen, on_event)
+                result, compiled, draft = self._execute_in_waves(call, draft, chosen, on_event)
             else:
-                compiled = _compile(draft)
+                compiled = self._compile_told(command, draft, chosen, _compile, question)
+                draft = compiled.draft
                 self._run_hooks(call, compiled, lambda hooks: hooks.start())
                 result = self._carry_out(call, compiled, chosen, on_event, question)
             self._run_hooks(call, compiled, lambda hooks: hooks.end(result))
         tests = [test.unique_id for test in unit_tests_of(draft) if command == "build" and test.unique_id in chosen]
-        self._remember(command, options, result, draft, tests)
+        self._remember(command, options, result, draft, chosen, tests)
         return result
 
     def _execute_in_waves(
         self, call: _Call, draft: Draft, chosen: Sequence[str], on_event: Callable[[Event], None]
-    ) -> tuple[RunResult, Compiled]:
+    ) -> tuple[RunResult, Compiled, Draft]:
         """Run what waits for nothing; then templates can ask for rows of it, and what waited for these runs."""
         from fsbuild.render import Asking
 
@@ -438,6 +445,7 @@ class Project:
             part = without(draft, waiting)
             let_down = below(draft, run.failed)
             names = [name for name in chosen if name in part.graph.nodes and name not in run.done | let_down]
+            write_manifest(draft, self._invocation(call.command), chosen)
             compiled = _compile(part)
             if not run.has_begun:
                 self._run_hooks(call, compiled, lambda hooks: hooks.start())
@@ -453,7 +461,7 @@ class Project:
                 break
         left = [name for name in chosen if name not in run.done and is_run(call.command, draft, name)]
         run.leave(draft, left)
-        return run.end(), compiled
+        return run.end(), compiled, draft if waiting else compiled.draft
 
     def _run_hooks(self, call: _Call, compiled: Compiled, run: Callable[[Hooks], None]) -> None:
         """Run hooks of the run, where the project has any."""
@@ -522,7 +530,8 @@ class Project:
 
         draft = self._draft("test")
         chosen = choose(draft)
-        compiled = compile_draft(draft)
+        compiled = self._compile_told("test", draft, chosen, compile_draft)
+        draft = compiled.draft
         trials = prepare_trials(
             compiled, [one for one in unit_tests_of(draft) if one.unique_id in chosen], self._moment
         )
@@ -542,11 +551,17 @@ class Project:
         nodes = [name for name in draft.graph.order if name in checked or name in trials]
         with self._warehouse(draft) as warehouse, trying_out(compiled, trials, self._moment) as try_out:
             result = check_published(nodes, work, tools_for(compiled, warehouse, on_event, try_out), checked)
-        self._remember("test", options, result, draft)
+        self._remember("test", options, result, draft, chosen)
         return result
 
-    def _remember(
-        self, command: Command, options: RunOptions, result: RunResult, draft: Draft, unit_tests: Sequence[str] = ()
+    def _remember(  # noqa: PLR0913 - what a command was, and what became of it
+        self,
+        command: Command,
+        options: RunOptions,
+        result: RunResult,
+        draft: Draft,
+        chosen: Sequence[str],
+        unit_tests: Sequence[str] = (),
     ) -> None:
         """Keep in mind how a command ended, for `retry`."""
         called = LastRun(
@@ -564,11 +579,42 @@ class Project:
         )
         folder = draft.project.root / draft.project.target_path
         remember_run(called, result, folder)
-        told = run_results(result, self._invocation(command), draft.project.name, draft.models)
+        invocation = self._invocation(command)
+        told = run_results(result, invocation, describe(draft, invocation, chosen))
         write_artifact(told, folder / "run_results.json")
 
+    def _compile_told(
+        self,
+        command: str,
+        draft: Draft,
+        chosen: Sequence[str],
+        compile_: Callable[[Draft], Compiled],
+        question: Question | None = None,
+    ) -> Compiled:
+        """Compile a draft; the manifest is written however that ends, and the results of a run that does not begin."""
+        found, invocation = draft, self._invocation(command)
+        try:
+            compiled = compile_(draft)
+            found = compiled.draft
+        except FsbuildError as exc:
+            if command in get_args(Command):
+                told = run_results(not_begun(draft, command, chosen, exc.problems, self._moment.run_id), invocation)
+                write_artifact(told, draft.project.root / draft.project.target_path / "run_results.json")
+            raise
+        finally:
+            write_manifest(found, invocation, chosen, question)
+        return compiled
+
     def _invocation(self, command: str) -> Invocation:
-        return Invocation(command, self._moment.run_id, self._moment.started_at)
+        given = self._overrides
+        arguments = {
+            "project_dir": str(self.root),
+            "profiles_dir": str(given.profiles_dir or self.root),
+            "target": given.target,
+            "vars": dict(given.variables or {}),
+            "threads": given.threads,
+        }
+        return Invocation(command, self._moment.run_id, self._moment.started_at, arguments)
 
     # --- documentation ------------------------------------------------------------------------------------------------
 
@@ -584,9 +630,10 @@ class Project:
         from fsbuild.site import assets, single_page, site_files, write_site
 
         draft = self._draft("docs")
-        compiled = compile_draft(draft)
+        compiled = self._compile_told("docs", draft, draft.graph.order, compile_draft)
         folder = draft.project.root / draft.project.target_path / "docs"
         lake = read_lake(draft)
+        write_catalog(compiled, lake, self._invocation("docs"))
         with self._warehouse(draft) as warehouse:
             content = site_content(compiled, lake, warehouse, self._moment)
         shared = assets()
@@ -665,6 +712,7 @@ class Project:
         draft = self._draft("list", is_settled=False)
         graph = tests_graph(draft)
         chosen = _told(select_nodes(graph, _listed(select), _listed(exclude), has_tests=True))
+        write_manifest(draft, self._invocation("list"), chosen)
         return tuple(graph.nodes[name] for name in chosen)
 
     def compile(self, *, select: Selectors = (), exclude: Selectors = ()) -> dict[str, str]:
@@ -673,7 +721,7 @@ class Project:
 
         draft = self._draft("compile")
         chosen = _choose(draft, select, exclude)
-        compiled = _compile(draft)
+        compiled = self._compile_told("compile", draft, chosen, _compile)
         write_lineage(compiled.models.values(), draft.project)
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
@@ -1112,12 +1160,10 @@ def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, .
 
 
 def _choose_tests(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
-    """Choose nodes, which are those whose data tests are meant too, and unit tests."""
+    """Choose nodes, which are those whose data tests are meant too, unit tests, and exposures, which need no work."""
     from fsbuild.select import select_nodes
 
-    graph = tests_graph(draft)
-    chosen = _told(select_nodes(graph, _listed(select), _listed(exclude), has_tests=True))
-    return tuple(name for name in chosen if graph.nodes[name].resource_type != "exposure")
+    return _told(select_nodes(tests_graph(draft), _listed(select), _listed(exclude), has_tests=True))
 
 
 def _told(selected: Selected) -> tuple[str, ...]:

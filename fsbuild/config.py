@@ -27,7 +27,7 @@ _ADDED = frozenset({"tags"})
 _HOOKS = frozenset({"pre_hook", "post_hook"})
 # dbt's other names of keys.
 _OTHER_NAMES = {"pre-hook": "pre_hook", "post-hook": "post_hook"}
-_MERGED = frozenset({"meta", "contract", "column_types", "snapshot_meta_column_names", "request"})
+_MERGED = frozenset({"meta", "contract", "column_types", "docs", "snapshot_meta_column_names", "request"})
 # Keys that dbt gave up, with what takes their place.
 _FORMER = {
     "target_schema": "write schema='…'; it is appended to the target's schema",

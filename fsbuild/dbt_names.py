@@ -27,10 +27,15 @@ def test_name(check: Check, node: str) -> str:
     arguments = {**check.arguments, **({"column_name": check.column} if check.column else {})}
     flat = [str(value) for name in sorted(arguments) for value in _flat(arguments[name])]
     full = f"{check.name}_{node}_" + "__".join(re.sub(r"[^0-9a-zA-Z_]+", "_", text) for text in flat)
+    return short_name(full, f"{check.name}_{node}")
+
+
+def short_name(full: str, begin: str) -> str:
+    """Shorten a name that is too long for databases: to its `begin` and a hash."""
     if len(full) <= _LONGEST:
         return full
     label = hashlib.md5(full.encode(), usedforsecurity=False).hexdigest()
-    return f"{f'{check.name}_{node}'[:30]}_{label}"
+    return f"{begin[:30]}_{label}"
 
 
 def _flat(value: object) -> Iterator[object]:

@@ -163,7 +163,8 @@ class Check:
     `is_of_schema` the check was written in one; with `is_constraint` it is a part of the model's contract.
 
     `store_failures` says whether the rows that fail are kept, None where the command says it; at most `limit` failures
-    count, by the SQL `fail_calc` over what its query selects.
+    count, by the SQL `fail_calc` over what its query selects. `path` leads to the check inside its YAML file, and
+    `told` is the configuration that its own text gave.
     """
 
     name: str
@@ -184,6 +185,8 @@ class Check:
     store_failures: bool | None = None
     limit: int | None = None
     fail_calc: str | None = None
+    path: tuple[str | int, ...] = ()
+    told: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def always_gates(self) -> bool:
@@ -567,6 +570,8 @@ class Seed:
     relation: Relation
     columns: tuple[Column, ...] = ()
     checks: tuple[Check, ...] = ()
+    # The hash of its text that dbt's manifest has, whose line ends and outer blanks do not count.
+    checksum: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -644,6 +649,26 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
+class YamlFile:
+    """A YAML file of the project: what it says, and how that is `written`, with the Jinja that stands in its values."""
+
+    path: str
+    data: Mapping[str, Any]
+    written: Mapping[str, Any]
+    # The hash of its text, whose outer blanks do not count.
+    checksum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocsBlock:
+    """A docs block of a Markdown file."""
+
+    name: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project folder, read."""
 
@@ -674,6 +699,11 @@ class Project:
     # The SQL to run before and after a run, as templates.
     on_run_start: tuple[SourceFile, ...] = ()
     on_run_end: tuple[SourceFile, ...] = ()
+    # All that its YAML says, for those who are told of it: the project file, then the files in its folders.
+    settings: YamlFile | None = None
+    documents: tuple[YamlFile, ...] = ()
+    docs_blocks: tuple[DocsBlock, ...] = ()
+    analyses: tuple[SourceFile, ...] = ()
 
     def variables_of(self, package: str) -> Mapping[str, object]:
         """The variables that templates of a package see."""
@@ -801,6 +831,9 @@ class RenderedModel:
     # they are, `problems` are what went wrong all the same.
     is_waiting: bool = False
     problems: tuple[Problem, ...] = ()
+    # Its configuration as it was given, all layers merged, and the part of it that its own `config()` gave.
+    raw_config: Mapping[str, Any] = field(default_factory=dict)
+    told_config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def unique_id(self) -> str:
@@ -1163,6 +1196,7 @@ class CheckResult:
     message: str = ""
     query_file: str = ""
     stored_in: Relation | None = None
+    started_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -1182,6 +1216,7 @@ class UnitTestResult:
     batch: int | None = None
     elapsed_s: float = 0.0
     problems: tuple[Problem, ...] = ()
+    started_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,4 +3,4 @@
 __version__ = "0.1.0"
 
 # The version of dbt-core whose behaviour templates and artifacts follow.
-DBT_VERSION = "1.10.0"
+DBT_VERSION = "1.11.0"

@@ -80,8 +80,8 @@ def test_a_run_has_its_nodes_alone_and_so_has_dbt(make_project: Make) -> None:
     assert statuses(root) == {"seed.numbers": "success", "model.small": "error", "model.below": "skipped"}
     small = next(entry for entry in entries(root) if entry["unique_id"] == "model.shop.small")
     assert small["message"] == "its checks failed; nothing was published"
-    assert small["relation_name"] == '"main"."small"'
-    assert small["compiled_code"].strip() == 'select n from "main"."numbers" where n < 9'
+    assert small["relation_name"] == '"memory"."main"."small"'
+    assert small["compiled_code"].strip() == 'select n from "memory"."main"."numbers" where n < 9'
 
 
 def test_a_test_has_its_tests_alone(make_project: Make) -> None:

@@ -488,7 +488,20 @@ models:
         ),
         ("models: {orders: 1}\n", ["m.yml:1: 'models' is not a list\n  hint: write 'models:' and '- name: …' below"]),
         ("modls: []\n", ["m.yml:1: unknown key 'modls'\n  hint: did you mean 'models'?"]),
-        ("metrics: []\n", ["m.yml:1: fsbuild does not support 'metrics' yet"]),
+        (
+            "metrics:\n  - name: sold\n    kind: simple\n    label: Sold\n",
+            [
+                "m.yml:2: the metric 'sold' has no type\n  hint: type: simple",
+                "m.yml:3: unknown key 'kind'",
+            ],
+        ),
+        (
+            "groups:\n  - name: sales\n  - name: sales\n    owner: {name: ann}\n",
+            [
+                "m.yml:2: the group 'sales' has no owner\n  hint: owner: {name: ann, email: ann@example.com}",
+                "m.yml:3: 'sales' is declared already, at models/m.yml:2",
+            ],
+        ),
         (
             "unit_tests: [{name: t, model: ordres, expect: {rows: []}}]\n",
             ["m.yml:1: unknown model 'ordres'\n  hint: did"],

@@ -6,72 +6,99 @@ counts them.
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 from collections.abc import Iterator, Mapping
 
-from fsbuild.artifacts.writing import Invocation, iso
-from fsbuild.dbt_names import test_name
+from fsbuild.artifacts.manifest import CheckKey, Described, check_key, described_tests
+from fsbuild.artifacts.writing import Invocation, timing
 from fsbuild.values import CheckResult, NodeResult, RenderedModel, RunResult, UnitTestResult
 
 _SCHEMA = "run-results/v6"
 _TESTING = frozenset({"build", "test"})
 _OF_NODES: Mapping[str, str] = {"unchanged": "success", "warn": "success", "fail": "error", "pass": "success"}
+# What dbt says of what went well.
+_SAID: Mapping[str, str] = {"success": "OK"}
 Entry = dict[str, object]
 
 
-def run_results(
-    result: RunResult, invocation: Invocation, project: str, models: Mapping[str, RenderedModel]
-) -> dict[str, object]:
-    """Describe how a command ended; `models` by unique id give the SQL, where it is known."""
+def run_results(result: RunResult, invocation: Invocation, described: Described | None = None) -> dict[str, object]:
+    """Describe how a command ended; `described` is what its manifest tells of, None where that is not known."""
+    has_tests = described is not None and any(node.checks for node in result.results)
+    tests = described_tests(described) if described is not None and has_tests else {}
     return {
         "metadata": invocation.metadata(_SCHEMA),
-        "results": [entry for node in result.results for entry in _entries(node, result.command, project, models)],
+        "results": [
+            *(entry for node in result.results for entry in _entries(node, result.command, described, tests)),
+            *(_exposure_entries(result, described) if described is not None and result.command == "build" else ()),
+        ],
         "elapsed_time": result.elapsed_s,
-        "args": {"which": result.command, "invocation_command": f"fsbuild {result.command}"},
+        "args": {
+            "which": result.command,
+            "invocation_command": f"fsbuild {result.command}",
+            **invocation.arguments,
+        },
     }
 
 
-def _entries(node: NodeResult, command: str, project: str, models: Mapping[str, RenderedModel]) -> Iterator[Entry]:
-    if command != "test":
-        yield _node_entry(node, models.get(node.unique_id))
+def _entries(
+    node: NodeResult,
+    command: str,
+    described: Described | None,
+    tests: Mapping[CheckKey, Mapping[str, object]],
+) -> Iterator[Entry]:
+    if command != "test" and node.resource_type != "source":
+        yield _node_entry(node, described)
     if command in _TESTING:
-        yield from (_check_entry(check, node, project) for check in node.checks)
+        for found in node.checks:
+            # What a contract says is no test, and what no test is has no entry in the manifest.
+            if (test := tests.get(check_key(found.check, node.unique_id))) is not None:
+                yield _check_entry(found, test)
         yield from (_unit_test_entry(test) for test in node.unit_tests)
 
 
-def _node_entry(node: NodeResult, model: RenderedModel | None) -> Entry:
+def _exposure_entries(result: RunResult, described: Described) -> Iterator[Entry]:
+    """The exposures that a build is about: with them nothing is done, or not even that where something above failed."""
+    left = {node.unique_id for node in result.results if node.status in ("error", "fail", "skipped")}
+    for exposure in described.project.exposures:
+        if exposure.unique_id in described.compiled:
+            is_skipped = not left.isdisjoint(exposure.depends_on)
+            told = {} if is_skipped else {"message": "NO-OP", "failures": 0}
+            yield _entry(exposure.unique_id, "skipped" if is_skipped else "no-op", 0.0, **told)
+
+
+def _node_entry(node: NodeResult, described: Described | None) -> Entry:
+    model = described.models.get(node.unique_id) if described is not None else None
     rows = {"rows_affected": node.rows} if node.rows is not None else {}
+    status = _OF_NODES.get(node.status, node.status)
     return _entry(
         node.unique_id,
-        _OF_NODES.get(node.status, node.status),
+        status,
         node.elapsed_s,
-        message="; ".join(problem.message for problem in node.problems) or node.message or None,
+        message="; ".join(problem.message for problem in node.problems) or node.message or _SAID.get(status),
         adapter_response={"_message": node.status, **rows},
-        timing=_timing(node),
-        compiled=True if model is not None else None,
-        compiled_code=model.sql.text if model is not None else None,
-        relation_name=str(model.relation) if model is not None else None,
+        timing=timing(node.started_at, node.elapsed_s),
+        **(_query(described, model) if described is not None and model is not None else {}),
     )
 
 
-def _timing(node: NodeResult) -> list[dict[str, str]]:
-    """When work on a node began and ended; nothing of one that was skipped."""
-    if node.started_at is None:
-        return []
-    ended_at = node.started_at + dt.timedelta(seconds=node.elapsed_s)
-    return [{"name": "execute", "started_at": iso(node.started_at), "completed_at": iso(ended_at)}]
+def _query(described: Described, model: RenderedModel) -> Entry:
+    return {
+        "compiled": True,
+        "compiled_code": described.qualified(model.sql.text),
+        "relation_name": described.name_of(model.relation),
+    }
 
 
-def _check_entry(found: CheckResult, node: NodeResult, project: str) -> Entry:
-    name = test_name(found.check, node.name)
+def _check_entry(found: CheckResult, test: Mapping[str, object]) -> Entry:
     told = found.message or (f"Got {found.failures} results" if found.failures else None)
     return _entry(
-        test_id(name, found, project),
+        str(test["unique_id"]),
         found.status,
         found.elapsed_s,
+        timing=timing(found.started_at, found.elapsed_s),
         message=told,
         failures=found.failures if found.status not in ("error", "skipped") else None,
+        compiled=test.get("compiled", False),
+        compiled_code=test.get("compiled_code"),
         relation_name=str(found.stored_in) if found.stored_in is not None else None,
     )
 
@@ -80,15 +107,16 @@ def _unit_test_entry(found: UnitTestResult) -> Entry:
     wrong = found.missing + found.surplus
     told = "; ".join(problem.message for problem in found.problems) or (f"{wrong} rows differ" if wrong else None)
     failures = None if found.status == "error" else wrong
-    return _entry(found.unique_id, found.status, found.elapsed_s, message=told, failures=failures)
-
-
-def test_id(name: str, found: CheckResult, project: str) -> str:
-    """Name a test for good: two of one name differ in where they stand."""
-    if found.check.sql is not None and found.check.place.file.endswith(".sql"):
-        return f"test.{project}.{name}"
-    label = hashlib.md5(f"{name}{found.check.label}".encode(), usedforsecurity=False).hexdigest()[-10:]
-    return f"test.{project}.{name}.{label}"
+    told_when = timing(found.started_at, found.elapsed_s)
+    return _entry(
+        found.unique_id,
+        found.status,
+        found.elapsed_s,
+        timing=told_when,
+        message=told,
+        failures=failures,
+        compiled=True,
+    )
 
 
 def _entry(unique_id: str, status: str, elapsed_s: float, **told: object) -> Entry:

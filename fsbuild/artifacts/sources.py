@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from fsbuild.artifacts.writing import Invocation, iso
+from fsbuild.artifacts.writing import Invocation, iso, timing
 from fsbuild.values import Freshness
 
 _SCHEMA = "sources/v3"
@@ -28,6 +28,7 @@ class SourceAge:
     told_by: str = ""
     message: str = ""
     elapsed_s: float = 0.0
+    started_at: dt.datetime | None = None
 
 
 def sources_result(ages: Iterable[SourceAge], invocation: Invocation, elapsed_s: float) -> dict[str, object]:
@@ -50,8 +51,8 @@ def _entry(age: SourceAge, now: dt.datetime) -> dict[str, object]:
         "max_loaded_at_time_ago_in_s": age.age_s,
         "status": age.status,
         "criteria": {**{name: _limit(limit) for name, limit in limits.items()}, "filter": age.limits.filter},
-        "adapter_response": {},
-        "timing": [],
+        "adapter_response": {"_message": age.told_by},
+        "timing": timing(age.started_at, age.elapsed_s),
         "thread_id": "fsbuild",
         "execution_time": age.elapsed_s,
     }

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fsbuild.version import DBT_VERSION
@@ -16,11 +16,12 @@ log = logging.getLogger("fsbuild")
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A command: what it is called, the id of its run, and when that began."""
+    """A command: what it is called, the id of its run, when that began, and how the project was opened for it."""
 
     command: str
     run_id: str
     started_at: dt.datetime
+    arguments: Mapping[str, object] = field(default_factory=dict)
 
     def metadata(self, schema: str) -> dict[str, object]:
         """The `metadata` of an artifact, by the name and version of its schema: `run-results/v6`."""
@@ -37,6 +38,14 @@ class Invocation:
 def iso(moment: dt.datetime) -> str:
     """Write a moment as dbt does: `2026-01-31T06:00:00.000000Z`."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def timing(started_at: dt.datetime | None, elapsed_s: float) -> list[dict[str, str]]:
+    """When work began and ended; nothing of what was not worked on."""
+    if started_at is None:
+        return []
+    ended_at = started_at + dt.timedelta(seconds=elapsed_s)
+    return [{"name": "execute", "started_at": iso(started_at), "completed_at": iso(ended_at)}]
 
 
 def write_artifact(artifact: Mapping[str, object], file: Path) -> None:

@@ -11,6 +11,7 @@ value to `not_null`; to every other check it is a value, equal to itself and abo
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -98,6 +99,7 @@ def decided_by(check: Check) -> str:
 
 
 def _decide(checks: Sequence[Check], rows: StagedRows) -> Iterator[Finding]:
+    began = dt.datetime.now(dt.UTC)
     rows = replace(rows, key=[spelling(name, rows) for name in rows.key])
     decided: dict[int, Finding] = {}
     of_rows: dict[str | None, dict[int, Check]] = {}
@@ -118,4 +120,5 @@ def _decide(checks: Sequence[Check], rows: StagedRows) -> Iterator[Finding]:
             decided[index] = check_table(check, rows)
     for same in of_rows.values():  # one look at the rows for all checks that are about the same ones
         decided.update(zip(same, check_rows(list(same.values()), rows), strict=True))
-    return (decided[index] for index in range(len(checks)))
+    for index in range(len(checks)):
+        yield replace(decided[index], result=replace(decided[index].result, started_at=began))

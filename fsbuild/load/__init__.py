@@ -12,7 +12,7 @@ from typing import Any
 from fsbuild.errors import FsbuildError, Problem, ProjectError, in_order, serious
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.docs_blocks import OVERVIEW
-from fsbuild.load.documents import Section
+from fsbuild.load.documents import Section, parse_yaml, read_text
 from fsbuild.load.nodes import Nodes, read_nodes
 from fsbuild.load.packages import (
     INSTALL_PATH,
@@ -37,7 +37,7 @@ from fsbuild.load.settings import (
     read_project_file,
     read_target,
 )
-from fsbuild.values import SCHEMA_FOLDER, Project
+from fsbuild.values import SCHEMA_FOLDER, Project, YamlFile
 
 __all__ = [
     "INSTALL_PATH",
@@ -63,6 +63,7 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
     """
     section, variables = read_project_file(root, overrides, evaluate)
     target = read_target(root, section, overrides, evaluate)
+    written = parse_yaml(read_text(root / section.file, section.file), section.file).data
     section = evaluate_configs(section, target, overrides, evaluate)
     folders = package_folders(root)
     names = frozenset(package_name(folder) for folder in folders)
@@ -97,6 +98,10 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         overview=reading.docs.get(OVERVIEW, ""),
         checks_gate_run=not is_of_dbt or (section.get("flags") or {}).get("gate") == "always",
         is_of_dbt=is_of_dbt,
+        settings=YamlFile(section.file, section.data, written),
+        documents=tuple(reading.yaml_files),
+        docs_blocks=tuple(reading.docs_blocks),
+        analyses=nodes.analyses,
         folders=tuple(
             dict.fromkeys(
                 [

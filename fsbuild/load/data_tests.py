@@ -92,6 +92,7 @@ def _parse_check(
         references=tuple(dict.fromkeys(references)),
         title=str(arguments.get("name") or ""),
         said=frozenset(settings),
+        path=section.path,
         **settings,
     )
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from fsbuild.errors import Place, Problem
-from fsbuild.values import SourceFile
+from fsbuild.values import DocsBlock, SourceFile
 
 # The block that is the first page of the documentation, as in dbt.
 OVERVIEW = "__overview__"
@@ -19,9 +19,9 @@ _BEGIN = re.compile(r"\{%-?\s*docs\s+(?P<name>\w+)\s*-?%\}")
 _END = re.compile(r"\{%-?\s*enddocs\s*-?%\}")
 
 
-def read_docs_blocks(files: Iterable[SourceFile], problems: list[Problem]) -> dict[str, str]:
-    """Read the docs blocks of Markdown files: text by name."""
-    found: dict[str, str] = {}
+def read_docs_blocks(files: Iterable[SourceFile], problems: list[Problem]) -> list[DocsBlock]:
+    """Read the docs blocks of Markdown files."""
+    found: list[DocsBlock] = []
     places: dict[str, Place] = {}
     for file in files:
         for begin in _BEGIN.finditer(file.text):
@@ -35,5 +35,5 @@ def read_docs_blocks(files: Iterable[SourceFile], problems: list[Problem]) -> di
                 problems.append(Problem(message, place, hint="rename one of them"))
             else:
                 places[name] = place
-                found[name] = file.text[begin.end() : end.start()].strip()
+                found.append(DocsBlock(name, file.path, file.text[begin.end() : end.start()].strip()))
     return found

@@ -20,6 +20,8 @@ _LATER = frozenset(
 )
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Path = tuple[str | int, ...]
+_OF_METRICS = ("metrics", "saved_queries", "semantic_models")
+_FILTERS = frozenset({"filter", "where"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,11 @@ def _evaluated(section: Section, evaluate: Callable[[str, Place], Any]) -> Any: 
         return {key: _evaluated(section[key], evaluate) for key in section.data}
     if isinstance(section.data, list):
         return [_evaluated(section[index], evaluate) for index in range(len(section.data))]
-    if isinstance(section.data, str) and "{{" in section.data and not _LATER.intersection(section.path):
+    if isinstance(section.data, str) and "{{" in section.data and not _is_left(section.path):
         return evaluate(section.data, section.place)
     return section.data
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a template is rendered later, or by somebody else: metrics are filtered by who asks."""
+    return not _LATER.isdisjoint(path) or (path[0] in _OF_METRICS and not _FILTERS.isdisjoint(path))

@@ -102,7 +102,8 @@ def config_layers(reading: Reading, kind: str, file: Path, section: Section | No
     """
     layers = list(_folder_configs(reading, kind, file))
     if section is not None:
-        top = {key: section.get(key) for key in ("meta", "tags", "description") if section.get(key) is not None}
+        beside = ("meta", "tags", "description", "docs", "access", "group")
+        top = {key: section.get(key) for key in beside if section.get(key) is not None}
         config = section.mapping("config", reading.problems)
         layers += [top, config]
         unknown = (key_problem(str(key), section["config"].place_of(key)) for key in config)

@@ -6,6 +6,7 @@ declares sources, entities, feature views and unit tests.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Literal
 
 from fsbuild.config import folder_mistake
 from fsbuild.errors import FsbuildError, Place, Problem, suggest
+from fsbuild.load.carried import CARRIED_KEYS, check_carried
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.docs_blocks import read_docs_blocks
 from fsbuild.load.documents import Section, parse_yaml
@@ -24,7 +26,7 @@ from fsbuild.load.seeds import read_seed
 from fsbuild.load.snapshots import read_snapshots
 from fsbuild.load.sources import read_sources
 from fsbuild.load.unit_tests import read_unit_tests
-from fsbuild.values import Entity, Exposure, FeatureView, Model, Seed, Source, SourceFile, UnitTest
+from fsbuild.values import Entity, Exposure, FeatureView, Model, Seed, Source, SourceFile, UnitTest, YamlFile
 
 FILE_KEYS = frozenset(
     {
@@ -38,11 +40,12 @@ FILE_KEYS = frozenset(
         "entities",
         "feature_views",
         "unit_tests",
+        *CARRIED_KEYS,
     }
 )
-_YAML_NOT_YET = frozenset({"data_tests", "semantic_models", "metrics", "groups", "saved_queries", "analyses"})
+_YAML_NOT_YET = frozenset({"data_tests"})
 NODE_KEYS = frozenset({"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"})
-MODEL_KEYS = NODE_KEYS | {"constraints"}
+MODEL_KEYS = NODE_KEYS | {"constraints", "access", "group", "deprecation_date", "time_spine"}
 _NODE_NOT_YET = frozenset({"versions", "latest_version", "unit_tests"})
 
 
@@ -59,6 +62,7 @@ class Nodes:
     feature_views: tuple[FeatureView, ...]
     exposures: tuple[Exposure, ...]
     names: NodeNames
+    analyses: tuple[SourceFile, ...] = ()
 
 
 def read_nodes(reading: Reading, others: NodeNames) -> Nodes:
@@ -76,6 +80,7 @@ def read_nodes(reading: Reading, others: NodeNames) -> Nodes:
             message = f"'{name}' is the name of a model and of a seed ({reading.shown(seed_of[name.lower()])})"
             reading.problems.append(Problem(message, Place(reading.shown(file)), hint="rename one of them"))
     documents = list(_documents(reading))
+    check_carried(documents, reading.problems)
     properties = {kind: _properties(reading, documents, kind) for kind in ("models", "seeds", "snapshots")}
     snapshots = read_snapshots(reading, properties["snapshots"], {**csv_files, **sql_files})
     sources = [
@@ -128,6 +133,7 @@ def read_nodes(reading: Reading, others: NodeNames) -> Nodes:
         feature_views=tuple(read_feature_views(documents, names.nodes, reading.problems)),
         exposures=tuple(read_exposures(documents, names, reading.problems)),
         names=names,
+        analyses=_texts(reading, reading.files("analysis-paths", ".sql")),
     )
 
 
@@ -164,19 +170,26 @@ def _unique_names(reading: Reading, kind: str, files: list[Path]) -> dict[str, P
 def _documents(reading: Reading) -> Iterator[Section]:
     folders = ("model-paths", "seed-paths", "snapshot-paths", "macro-paths")
     texts = dict.fromkeys(file for key in (*folders, "docs-paths") for file in reading.files(key, ".md"))
-    reading.docs |= read_docs_blocks(_texts(reading, texts), reading.problems)
-    for file in dict.fromkeys(file for key in folders for file in reading.files(key, ".yml", ".yaml")):
+    reading.docs_blocks.extend(read_docs_blocks(_texts(reading, texts), reading.problems))
+    reading.docs |= {block.name: block.text for block in reading.docs_blocks}
+    for file in dict.fromkeys(
+        file for key in (*folders, "analysis-paths") for file in reading.files(key, ".yml", ".yaml")
+    ):
         text = reading.text(file)
         if text is None:
             continue
         try:
-            section = parse_yaml(text, reading.shown(file)).evaluated(
+            written = parse_yaml(text, reading.shown(file))
+            section = written.evaluated(
                 lambda value, place: reading.evaluate(value, reading.variables, place, reading.target, reading.docs)
             )
         except FsbuildError as exc:
             reading.problems.extend(exc.problems)
             continue
         section.check_keys(FILE_KEYS, reading.problems, unsupported=_YAML_NOT_YET)
+        reading.yaml_files.append(
+            YamlFile(section.file, section.data, written.data, hashlib.sha256(text.strip().encode()).hexdigest())
+        )
         yield section
 
 

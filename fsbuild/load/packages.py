@@ -92,6 +92,7 @@ def read_package(  # noqa: PLR0913 - what reading a project needs, and what is a
         above=above.project,
         packages=above.packages,
         problems=above.problems,
+        yaml_files=above.yaml_files,
     )
     nodes = read_nodes(reading, others)
     hooks = (run_hooks(section, key, name) for key in ("on-run-start", "on-run-end"))

@@ -11,11 +11,11 @@ from fsbuild.load.constraints import parse_constraints
 from fsbuild.load.data_tests import NodeNames, parse_checks
 from fsbuild.load.documents import Section, read_text
 from fsbuild.load.settings import PATH_KEYS, Evaluate
-from fsbuild.values import Check, Column, Relation, SourceFile, Target
+from fsbuild.values import Check, Column, DocsBlock, Relation, SourceFile, Target, YamlFile
 
 COLUMN_KEYS = frozenset(
     {"name", "description", "data_type", "data_tests", "tests", "meta", "tags", "quote", "config"}
-    | {"constraints", "pii", "unit"}
+    | {"constraints", "granularity", "pii", "unit"}
 )
 
 
@@ -35,6 +35,9 @@ class Reading:
     problems: list[Problem] = field(default_factory=list)
     # The docs blocks, by name.
     docs: dict[str, str] = field(default_factory=dict)
+    docs_blocks: list[DocsBlock] = field(default_factory=list)
+    # What the YAML files say, in the order in which they are read.
+    yaml_files: list[YamlFile] = field(default_factory=list)
 
     @property
     def name(self) -> str:

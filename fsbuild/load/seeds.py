@@ -38,6 +38,7 @@ def read_seed(reading: Reading, file: Path, section: Section | None, names: Node
         relation=relation_of(file.stem, config.schema, config.alias, reading.target.schema),
         columns=columns,
         checks=checks,
+        checksum=hashlib.sha256((text or "").strip().encode()).hexdigest(),
     )
 
 

@@ -11,7 +11,8 @@ Beside the road, for what is about tables that are there: nodes.py finds a node 
 points.py one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a
 training set again, measuring.py tells what a table holds and checking.py how its checks stand. retrieving.py prepares
 a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next
-one would find nothing to do. discovery.py lists features, and finds what has a name; freshness.py tells how old
+one would find nothing to do. describing.py writes the artifacts that dbt's neighbours read.
+discovery.py lists features, and finds what has a name; freshness.py tells how old
 sources are. unit_subjects.py judges unit tests when a project is compiled, unit_testing.py runs them, and
 increment_testing.py those with batches. tracing.py follows columns across models; baseline.py compiles the project as
 it was in a commit, and impact.py compares it with what is there now.
@@ -22,6 +23,7 @@ Each function takes what the one before it returned. This package alone knows th
 from fsbuild.pipeline.baseline import compile_at
 from fsbuild.pipeline.checking import infer_checks, show_checks
 from fsbuild.pipeline.compiling import Compiled, compile_draft, compile_sql
+from fsbuild.pipeline.describing import describe, not_begun, restamp_manifest, write_catalog, write_manifest
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import (
     Added,
@@ -85,6 +87,7 @@ __all__ = [
     "compiled_path",
     "content_of",
     "correlations",
+    "describe",
     "draft_project",
     "find_node",
     "find_own_table",
@@ -99,6 +102,7 @@ __all__ = [
     "inline_model",
     "is_run",
     "list_features",
+    "not_begun",
     "open_lake",
     "operations_of",
     "optimize_tables",
@@ -113,6 +117,7 @@ __all__ = [
     "recipe_of",
     "relation_of",
     "remember_run",
+    "restamp_manifest",
     "restore_tables",
     "search_project",
     "selection_graph",
@@ -133,5 +138,7 @@ __all__ = [
     "warming_up",
     "without",
     "work_on",
+    "write_catalog",
     "write_compiled",
+    "write_manifest",
 ]

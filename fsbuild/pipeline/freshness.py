@@ -30,7 +30,8 @@ def source_ages(draft: Draft, chosen: Sequence[str], warehouse: Warehouse, now: 
 
 def _age(draft: Draft, source: Source, freshness: Freshness, warehouse: Warehouse, now: dt.datetime) -> SourceAge:
     started = perf_counter()
-    found = SourceAge(f"{source.source_name}.{source.name}", source.unique_id, "runtime error", freshness)
+    name = f"{source.source_name}.{source.name}"
+    found = SourceAge(name, source.unique_id, "runtime error", freshness, started_at=dt.datetime.now(dt.UTC))
     try:
         loaded_at, told_by = _loaded_at(draft, source, freshness, warehouse)
     except FsbuildError as exc:

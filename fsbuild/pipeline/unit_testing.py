@@ -6,6 +6,7 @@ is run over them; no lake is touched. Tests with batches run in `increment_testi
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -180,7 +181,7 @@ def _stored(test: UnitTest, known: KnownRelation, binder: Binder) -> KnownRelati
 
 
 def _try_out(trial: Trial, compiled: Compiled, scratch: Scratch, moment: Moment) -> UnitTestResult:
-    began = time.perf_counter()
+    began, started_at = time.perf_counter(), dt.datetime.now(dt.UTC)
     try:
         if trial.test.has_batches:
             from fsbuild.pipeline.increment_testing import try_batches
@@ -192,7 +193,7 @@ def _try_out(trial: Trial, compiled: Compiled, scratch: Scratch, moment: Moment)
         test = trial.test
         problems = tuple(replace(one, place=one.place or test.place) for one in exc.problems)
         result = UnitTestResult(test.unique_id, test.name, "error", test.place, problems=problems)
-    return replace(result, elapsed_s=time.perf_counter() - began)
+    return replace(result, elapsed_s=time.perf_counter() - began, started_at=started_at)
 
 
 def _try_query(trial: Trial, scratch: Scratch) -> tuple[list[Row], list[Row]]:

@@ -91,6 +91,7 @@ class _Parsed:
     relation: Relation
     depends_on: tuple[str, ...]
     pins: Mapping[str, Pin]
+    told_config: Mapping[str, Any]
 
     @property
     def known(self) -> KnownNode:
@@ -279,7 +280,7 @@ def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGrap
     Joins(context).taken(config)
     known = KnownNode(model, config_values(config), provisional)
     relation = rendering.naming.relation_of(known, config)
-    return _Parsed(model, template, raw, config, relation, tuple(context.depends_on), context.pins)
+    return _Parsed(model, template, raw, config, relation, tuple(context.depends_on), context.pins, context.told_config)
 
 
 def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGraph) -> RenderedModel | None:
@@ -344,6 +345,8 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
         joins,
         training,
         taken=taken,
+        raw_config=one.raw_config,
+        told_config=one.told_config,
     )
 
 

@@ -131,7 +131,8 @@ class CheckTexts:
         for key in unknown:
             hint = suggest(key, (*CHECK_KEYS, "enabled"))
             self._problems.append(Problem(f"fsbuild does not support the test config '{key}'", check.place, hint=hint))
-        return replace(check, **{key: value for key, value in settings.items() if key not in check.said})
+        found = {key: value for key, value in settings.items() if key not in check.said}
+        return replace(check, told=told, **found)
 
 
 def _checked(nodes: Mapping[str, tuple[str, Relation]]) -> dict[str, tuple[str, Relation]]:
