@@ -115,3 +115,61 @@ def test_sources_are_read_from_the_profiles_own_database_and_from_others(make_pr
         database.execute("update events set m = 9")
     assert Project(root).run().is_success
     assert Project(root).show("a").rows == ((7, 9),)
+
+
+def test_checks_and_unit_tests_of_such_a_source_are_about_what_writes_it(make_project: Make) -> None:
+    files = {
+        "dbt_project.yml": "name: shop\nseeds: {+schema: raw}\n",
+        "macros/names.sql": "{% macro generate_schema_name(name, node) %}{{ name or target.schema }}{% endmacro %}",
+        "seeds/orders.csv": "id\n1\n2\n",
+        "models/sources.yml": "sources: [{name: raw, tables: [{name: orders}]}]\n",
+        "models/a.sql": "{{ config(materialized='table') }} select id + 1 as id from {{ source('raw', 'orders') }}",
+        "models/a.yml": (
+            "models:\n  - name: a\n    columns:\n      - name: id\n        data_tests:\n"
+            "          - relationships:\n              arguments: {to: \"source('raw', 'orders')\", field: id}\n"
+            "              config: {severity: warn}\n"
+            "unit_tests:\n  - name: adds_one\n    model: a\n"
+            "    given: [{input: \"source('raw', 'orders')\", rows: [{id: 6}]}]\n    expect: {rows: [{id: 7}]}\n"
+        ),
+    }
+    root = make_project(files)
+    (root / "fsbuild_project.yml").unlink()
+    seed, model = Project(root).build().results
+    assert (seed.status, model.status) == ("success", "warn")
+    assert [check.failures for check in model.checks] == [1]
+    assert [test.status for test in model.unit_tests] == ["pass"]
+
+
+def test_a_model_in_python_is_told_of(make_project: Make, caplog: pytest.LogCaptureFixture) -> None:
+    root = make_project(
+        {"dbt_project.yml": "name: shop\n", "models/a.sql": "select 1 as x", "models/b.py": "def model(): ..."}
+    )
+    (root / "fsbuild_project.yml").unlink()
+    assert Project(root).compile() == {"a": "select 1 as x"}
+    assert "models/b.py: a model in Python, which is not run" in caplog.text
+
+
+def test_variables_are_not_templates(make_project: Make) -> None:
+    files = {
+        "dbt_project.yml": "name: shop\nvars: {day: '{{ today }}'}\n",
+        "models/a.sql": "select '{{ var('day') }}' as x",
+    }
+    root = make_project(files)
+    (root / "fsbuild_project.yml").unlink()
+    assert Project(root).compile() == {"a": "select '{{ today }}' as x"}
+
+
+def test_two_sources_may_be_one_table(make_project: Make) -> None:
+    files = {
+        "models/sources.yml": (
+            "sources:\n"
+            "  - {name: one, schema: raw, tables: [{name: t, meta: {external_location: t.csv}}]}\n"
+            "  - {name: two, schema: raw, tables: [{name: t, meta: {external_location: t.csv}}]}\n"
+        ),
+        "models/a.sql": "{{ config(materialized='table') }} select * from {{ source('one', 't') }} union all "
+        "select * from {{ source('two', 't') }}",
+        "t.csv": "n\n7\n",
+    }
+    root = make_project(files)
+    assert Project(root).run().is_success
+    assert Project(root).show("a").rows == ((7,), (7,))

@@ -121,6 +121,9 @@ def read_nodes(reading: Reading, others: NodeNames) -> Nodes:
             written = _Written("models", name, file, sql)
             models.append(_node(reading, written, properties["models"].get(name), names, tests))
     seeds = [read_seed(reading, file, properties["seeds"].get(name), names) for name, file in csv_files.items()]
+    for file in reading.files("model-paths", ".py"):
+        message, hint = "a model in Python, which is not run", "fsbuild runs SQL: write it as a query"
+        reading.problems.append(Problem(message, Place(reading.shown(file)), hint, is_minor=True))
     queries = {kind: list(_test_files(reading, kind)) for kind in ("generic", "singular")}
     macros = [*reading.files("macro-paths", ".sql"), *queries["generic"]]
     return Nodes(

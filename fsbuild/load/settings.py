@@ -95,10 +95,10 @@ def read_project_file(
     given = dict(overrides.variables or {})
     text = read_text(root / file, shown_in + file)
     written = parse_yaml(text, shown_in + file)
-    section = written.without(*_OF_TARGET).evaluated(lambda value, place: evaluate(value, given, place))
-    section = replace(
-        section, data={**section.data, **{key: written.data[key] for key in _OF_TARGET if key in written}}
-    )
+    # dbt takes variables as they are written.
+    later = (*_OF_TARGET, "vars") if file == "dbt_project.yml" else _OF_TARGET
+    section = written.without(*later).evaluated(lambda value, place: evaluate(value, given, place))
+    section = replace(section, data={**section.data, **{key: written.data[key] for key in later if key in written}})
     problems: list[Problem] = []
     section.check_keys({*_TEXT_KEYS, *PATH_KEYS}, problems, unsupported=_NOT_YET)
     name = section.get("name")

@@ -21,6 +21,7 @@ from fsbuild.feature_requests import parse_features
 from fsbuild.render.checks import CheckTexts
 from fsbuild.render.context import Lake, LakeNeeded, ModelContext, Names
 from fsbuild.render.joins import Joins
+from fsbuild.render.links import Links
 from fsbuild.render.mistakes import syntax_problem, template_place, template_problem, with_excerpt
 from fsbuild.render.naming import DefaultNames, Naming
 from fsbuild.render.nodes import KnownNode, ProjectGraph, config_values, describe_node
@@ -135,6 +136,13 @@ def render_models(
     disabled = frozenset(one.model.name for one in parsed if not one.config.enabled)
     off = {one.model.unique_id for one in parsed if not one.config.enabled}
     names = _final_names(project, [one for one in provisional if one[1] not in off], enabled, disabled)
+    if links := Links.between(project, names.nodes.values()):
+        project, names = links.of_project(project), replace(names, sources=links.of_sources(names.sources))
+        by_id = {model.unique_id: model for model in project.models}
+        enabled = [
+            replace(one, model=by_id[one.model.unique_id], depends_on=links.of_ids(one.depends_on)) for one in enabled
+        ]
+        rendering = replace(rendering, project=project)
     known = [replace(one, relation=seed.relation) for one, seed in zip(seeds, project.seeds, strict=True)]
     graph = ProjectGraph(project, [*known, *(one.known for one in enabled)])
     rendered = [model for one in enabled if (model := _finish(one, rendering, names, graph)) is not None]
@@ -143,7 +151,6 @@ def render_models(
     checks = {node.unique_id: texts.of_node(node.unique_id, node.checks) for node in nodes}
     tests = tuple(texts.singular(project.tests))
     _check_relations(enabled, project, problems)
-    rendered = _linked(rendered, project, names)
     if stopping := serious(problems, is_lenient=project.is_of_dbt):
         raise RenderError(stopping)
     return Rendered(*with_checks(project, rendered, checks), tests)
@@ -180,20 +187,6 @@ def render_again(
 def final_names(project: Project, models: Sequence[RenderedModel]) -> Names:
     """What templates can refer to once all models are rendered."""
     return _final_names(project, [(seed.name, seed.unique_id, seed.relation) for seed in project.seeds], models)
-
-
-def _linked(models: Iterable[RenderedModel], project: Project, names: Names) -> list[RenderedModel]:
-    """Models that read what the project itself writes, though they call it a source: it is what they depend on."""
-    written = {_folded(relation): unique_id for unique_id, relation in names.nodes.values()}
-    own = {one.unique_id: written.get(_folded(one.relation)) for one in project.sources if one.is_own}
-    return (
-        [
-            replace(model, depends_on=tuple(dict.fromkeys(own.get(name) or name for name in model.depends_on)))
-            for model in models
-        ]
-        if any(own.values())
-        else list(models)
-    )
 
 
 def _sources(project: Project) -> dict[tuple[str, str], tuple[str, Relation]]:
@@ -383,7 +376,7 @@ def _check_relations(enabled: Iterable[_Parsed], project: Project, problems: lis
     """Refuse two nodes of one name, which would be written to the same table, and names that no schema can have."""
     taken: dict[tuple[str, str], str] = {}
     nodes = [
-        *((f"source {s.source_name}.{s.name}", s.relation, s.place) for s in project.sources if not s.is_own),
+        *((f"source {s.source_name}.{s.name}", s.relation, s.place) for s in _tables(project.sources)),
         *((seed.path, seed.relation, Place(seed.path)) for seed in project.seeds),
         *((one.model.path, one.relation, Place(one.model.path)) for one in enabled),
     ]
@@ -396,6 +389,15 @@ def _check_relations(enabled: Iterable[_Parsed], project: Project, problems: lis
         elif is_reserved(relation.schema):
             message = f"'{name}' is in a schema that the engine keeps for itself"
             problems.append(Problem(message, place, hint="give it another schema"))
+
+
+def _tables(sources: Iterable[Source]) -> Iterable[Source]:
+    """Sources whose place somebody tells, of those that are one table the first."""
+    found: dict[tuple[Relation, str], Source] = {}
+    for source in sources:
+        if not source.is_own:
+            found.setdefault((source.relation, source.location), source)
+    return found.values()
 
 
 def _folded(relation: Relation) -> tuple[str, str]:

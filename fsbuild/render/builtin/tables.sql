@@ -46,3 +46,6 @@
     {%- set wanted = config.get("store_failures") -%}
     {{ return(flags.STORE_FAILURES if wanted is none else wanted) }}
 {% endmacro %}
+
+{# dbt-duckdb's: what other programs read of a project is in its tables. #}
+{% macro default__register_upstream_external_models() %}{% endmacro %}
