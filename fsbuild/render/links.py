@@ -1,6 +1,7 @@
-"""Sources that are other nodes: tables which the project itself writes, and sources that have been declared before.
+"""Sources that are other nodes: tables which the project itself writes, and sources that were declared before.
 
-What reads such a source depends on the node that it is. dbt finds both under one name in its database, in whatever order they run. Here a node is built before it is read.
+What reads such a source depends on the node that it is. dbt finds both under one name in its database, in whatever
+order they run; here a node is built before it is read.
 """
 
 from __future__ import annotations
