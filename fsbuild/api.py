@@ -40,6 +40,7 @@ from fsbuild.pipeline import (
     LastRun,
     RunOptions,
     Tracing,
+    as_compiled,
     bound_versions,
     compare_statistics,
     compile_at,
@@ -403,7 +404,7 @@ class Project:
         draft = self._draft(command, options)
         chosen = choose(draft)
         compiled = self._compile_told(command, draft, chosen, _compile, question)
-        draft = compiled.draft
+        draft = as_compiled(compiled)
         write_lineage(compiled.models.values(), draft.project)
         agenda = set_agenda(command, compiled, chosen)
         lake = pin_inputs(agenda, compiled, read_lake(draft), options)
@@ -450,7 +451,7 @@ class Project:
         draft = self._draft("test")
         chosen = choose(draft)
         compiled = self._compile_told("test", draft, chosen, compile_draft)
-        draft = compiled.draft
+        draft = as_compiled(compiled)
         trials = prepare_trials(
             compiled, [one for one in unit_tests_of(draft) if one.unique_id in chosen], self._moment
         )
@@ -514,7 +515,7 @@ class Project:
         found, invocation = draft, self._invocation(command)
         try:
             compiled = compile_(draft)
-            found = compiled.draft
+            found = as_compiled(compiled)
         except FsbuildError as exc:
             if command in get_args(Command):
                 told = run_results(not_begun(draft, command, chosen, exc.problems, self._moment.run_id), invocation)

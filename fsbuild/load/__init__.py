@@ -5,6 +5,7 @@ The only stage that reads the project's files. All problems of a project are col
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from fsbuild.errors import FsbuildError, ProjectError, in_order
@@ -25,6 +26,9 @@ from fsbuild.load.settings import (
 from fsbuild.values import SCHEMA_FOLDER, Project, YamlFile
 
 __all__ = ["PATH_KEYS", "PROJECT_FILES", "Evaluate", "Overrides", "find_root", "load_project"]
+
+
+_SELECTORS = "selectors.yml"
 
 
 def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Project:
@@ -64,7 +68,7 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         overview=reading.docs.get(OVERVIEW, ""),
         checks_gate_run=_checks_gate_run(section),
         settings=YamlFile(section.file, section.data, written),
-        documents=tuple(reading.yaml_files),
+        documents=(*reading.yaml_files, *_selectors(root)),
         docs_blocks=tuple(reading.docs_blocks),
         analyses=nodes.analyses,
         folders=tuple(
@@ -79,3 +83,10 @@ def _checks_gate_run(section: Section) -> bool:
     """Whether `run` checks before it publishes; in a project read from dbt's own file only where it is asked for."""
     flags = section.get("flags") or {}
     return section.file != "dbt_project.yml" or flags.get("gate") == "always"
+
+
+def _selectors(root: Path) -> Iterator[YamlFile]:
+    """The file of selectors, whose Jinja nobody evaluates here."""
+    if (root / _SELECTORS).is_file():
+        data = parse_yaml(read_text(root / _SELECTORS, _SELECTORS), _SELECTORS).data
+        yield YamlFile(_SELECTORS, data, data)

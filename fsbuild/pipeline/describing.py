@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -97,6 +98,11 @@ def restamp_manifest(question: Question, invocation: Invocation) -> bool:
 def target_folder(draft: Draft) -> Path:
     """The folder that artifacts are written to."""
     return draft.project.root / draft.project.target_path
+
+
+def as_compiled(compiled: Compiled) -> Draft:
+    """The draft of a compiled project, its models with the SQL that is run: features are joined in it."""
+    return replace(compiled.draft, models={name: model.rendered for name, model in compiled.models.items()})
 
 
 def describe(draft: Draft, invocation: Invocation, chosen: Collection[str]) -> Described:
