@@ -218,6 +218,17 @@ def test_a_command_that_finds_mistakes_leaves_artifacts_of_its_own(shop: Path) -
     assert 'column "nothing"' in told.lower()
 
 
+def test_a_mistake_in_yaml_is_one_of_what_is_described_there(shop: Path) -> None:
+    file = shop / "models/marts/marts.yml"
+    file.write_text(file.read_text().replace("[{name: day, granularity: day}]", "[{name: date, granularity: day}]"))
+
+    with pytest.raises(FsbuildError, match="no such column"):
+        Project(shop).build()
+
+    statuses = {one["unique_id"]: one["status"] for one in artifact(shop, "run_results")["results"]}
+    assert [name for name, status in statuses.items() if status == "error"] == ["model.shop.days"]
+
+
 def test_a_run_that_is_interrupted_leaves_artifacts(make_project: Make) -> None:
     root = make_project(
         {
