@@ -48,6 +48,7 @@ def _of_measure(measure: Mapping[str, Any]) -> Entry:
         "type": "simple",
         "description": described,
         "type_params": {"measure": name, "expr": measure.get("expr") or name},
+        "config": {"enabled": True, "meta": (measure.get("config") or {}).get("meta", {})},
     }
 
 

@@ -100,6 +100,7 @@ def _dimension(said: Mapping[str, Any]) -> Entry:
 
 def _measure(said: Mapping[str, Any]) -> Entry:
     found, additive = _part(said, _MEASURE), said.get("non_additive_dimension")
+    found["create_metric"] = False  # it has been made, and is told among the metrics
     found["expr"] = None if found["expr"] is None else str(found["expr"])
     found["agg_params"] = {**_AGG_PARAMS, **said["agg_params"]} if said.get("agg_params") else None
     if additive:
