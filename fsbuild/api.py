@@ -43,6 +43,7 @@ from fsbuild.pipeline import (
     OneRun,
     RunOptions,
     Tracing,
+    as_compiled,
     below,
     bound_versions,
     compare_statistics,
@@ -425,7 +426,7 @@ class Project:
                 result, compiled, draft = self._execute_in_waves(call, draft, chosen, on_event)
             else:
                 compiled = self._compile_told(command, draft, chosen, _compile, question)
-                draft = compiled.draft
+                draft = as_compiled(compiled)
                 self._run_hooks(call, compiled, lambda hooks: hooks.start())
                 result = self._carry_out(call, compiled, chosen, on_event, question)
             self._run_hooks(call, compiled, lambda hooks: hooks.end(result))
@@ -461,7 +462,7 @@ class Project:
                 break
         left = [name for name in chosen if name not in run.done and is_run(call.command, draft, name)]
         run.leave(draft, left)
-        return run.end(), compiled, draft if waiting else compiled.draft
+        return run.end(), compiled, draft if waiting else as_compiled(compiled)
 
     def _run_hooks(self, call: _Call, compiled: Compiled, run: Callable[[Hooks], None]) -> None:
         """Run hooks of the run, where the project has any."""
@@ -531,7 +532,7 @@ class Project:
         draft = self._draft("test")
         chosen = choose(draft)
         compiled = self._compile_told("test", draft, chosen, compile_draft)
-        draft = compiled.draft
+        draft = as_compiled(compiled)
         trials = prepare_trials(
             compiled, [one for one in unit_tests_of(draft) if one.unique_id in chosen], self._moment
         )
@@ -595,7 +596,7 @@ class Project:
         found, invocation = draft, self._invocation(command)
         try:
             compiled = compile_(draft)
-            found = compiled.draft
+            found = as_compiled(compiled)
         except FsbuildError as exc:
             if command in get_args(Command):
                 told = run_results(not_begun(draft, command, chosen, exc.problems, self._moment.run_id), invocation)

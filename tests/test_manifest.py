@@ -124,6 +124,34 @@ def test_the_maps_lead_both_ways(shop: Path) -> None:
     assert manifest["nodes"]["model.shop.revenue"]["depends_on"]["macros"] == ["macro.shop.cents"]
 
 
+def test_selectors_are_written_out(shop: Path) -> None:
+    Project(shop).nodes()
+
+    selectors = artifact(shop, "manifest")["selectors"]
+    assert selectors["nightly"]["definition"] == {
+        "union": [
+            {"parents": True, "method": "tag", "value": "daily"},
+            {"method": "fqn", "value": "stg_orders", "children": True},
+            {"exclude": [{"method": "config.materialized", "value": "view"}, {"method": "fqn", "value": "unused"}]},
+        ]
+    }
+    assert selectors["both"]["definition"]["intersection"][0] == selectors["sales"]["definition"]
+
+
+def test_a_check_that_keeps_rows_out_is_a_warning_to_dbt(make_project: Make) -> None:
+    tested = "data_tests: [not_null: {config: {severity: quarantine}}]"
+    root = make_project(
+        {
+            "models/one.sql": "{{ config(materialized='table') }} select 1 as n",
+            "models/m.yml": f"models: [{{name: one, columns: [{{name: n, {tested}}}]}}]",
+        }
+    )
+    Project(root).nodes()
+
+    (test,) = (node for name, node in artifact(root, "manifest")["nodes"].items() if name.startswith("test."))
+    assert (test["config"]["severity"], test["config"]["meta"]) == ("warn", {"fsbuild": {"severity": "quarantine"}})
+
+
 def test_what_dbt_has_no_key_for_stands_below_its_meta(make_project: Make) -> None:
     root = make_project(
         {
@@ -188,6 +216,17 @@ def test_a_command_that_finds_mistakes_leaves_artifacts_of_its_own(shop: Path) -
     assert {*statuses.values()} == {"error", "skipped"}
     (told,) = (one["message"] for one in results["results"] if one["unique_id"] == "model.shop.days")
     assert 'column "nothing"' in told.lower()
+
+
+def test_a_mistake_in_yaml_is_one_of_what_is_described_there(shop: Path) -> None:
+    file = shop / "models/marts/marts.yml"
+    file.write_text(file.read_text().replace("[{name: day, granularity: day}]", "[{name: date, granularity: day}]"))
+
+    with pytest.raises(FsbuildError, match="no such column"):
+        Project(shop).build()
+
+    statuses = {one["unique_id"]: one["status"] for one in artifact(shop, "run_results")["results"]}
+    assert [name for name, status in statuses.items() if status == "error"] == ["model.shop.days"]
 
 
 def test_a_run_that_is_interrupted_leaves_artifacts(make_project: Make) -> None:

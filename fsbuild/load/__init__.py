@@ -5,7 +5,7 @@ The only stage that reads the project's files. All problems of a project are col
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,9 @@ __all__ = [
 ]
 
 
+_SELECTORS = "selectors.yml"
+
+
 def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Project:
     """Read the project in the folder `root`; `evaluate` renders Jinja expressions inside YAML.
 
@@ -99,7 +102,7 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         checks_gate_run=not is_of_dbt or (section.get("flags") or {}).get("gate") == "always",
         is_of_dbt=is_of_dbt,
         settings=YamlFile(section.file, section.data, written),
-        documents=tuple(reading.yaml_files),
+        documents=(*reading.yaml_files, *_selectors(root)),
         docs_blocks=tuple(reading.docs_blocks),
         analyses=nodes.analyses,
         folders=tuple(
@@ -133,3 +136,10 @@ def _dispatch(section: Section) -> dict[str, tuple[str, ...]]:
     if problems:
         raise ProjectError(problems)
     return found
+
+
+def _selectors(root: Path) -> Iterator[YamlFile]:
+    """The file of selectors, whose Jinja nobody evaluates here."""
+    if (root / _SELECTORS).is_file():
+        data = parse_yaml(read_text(root / _SELECTORS, _SELECTORS), _SELECTORS).data
+        yield YamlFile(_SELECTORS, data, data)

@@ -23,7 +23,14 @@ Each function takes what the one before it returned. This package alone knows th
 from fsbuild.pipeline.baseline import compile_at
 from fsbuild.pipeline.checking import infer_checks, show_checks
 from fsbuild.pipeline.compiling import Compiled, compile_draft, compile_sql
-from fsbuild.pipeline.describing import describe, not_begun, restamp_manifest, write_catalog, write_manifest
+from fsbuild.pipeline.describing import (
+    as_compiled,
+    describe,
+    not_begun,
+    restamp_manifest,
+    write_catalog,
+    write_manifest,
+)
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import (
     Added,
@@ -78,6 +85,7 @@ __all__ = [
     "RunOptions",
     "SourceAge",
     "Tracing",
+    "as_compiled",
     "below",
     "bound_versions",
     "compare_statistics",

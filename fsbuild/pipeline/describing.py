@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -52,9 +53,9 @@ def not_begun(
     draft: Draft, command: str, chosen: Collection[str], problems: Collection[Problem], run_id: str
 ) -> RunResult:
     """How a command ends that does nothing, as something is wrong: the nodes that are, and those that are left."""
-    by_file: dict[str, list[Problem]] = {}
+    found: dict[str, list[Problem]] = {}
     for problem in problems:
-        by_file.setdefault(problem.place.file if problem.place is not None else "", []).append(problem)
+        found.setdefault(_node_of(draft, problem), []).append(problem)
     nodes = (draft.graph.nodes[name] for name in draft.graph.order if name in chosen)
     results = [
         NodeResult(
@@ -62,13 +63,27 @@ def not_begun(
             node.name,
             node.resource_type,
             node.materialized,
-            "error" if node.path in by_file else "skipped",
-            problems=tuple(by_file.get(node.path, ())),
+            "error" if node.unique_id in found else "skipped",
+            problems=tuple(found.get(node.unique_id, ())),
         )
         for node in nodes
         if node.resource_type != "source"
     ]
     return RunResult(command, run_id, 0.0, tuple(results))
+
+
+def _node_of(draft: Draft, problem: Problem) -> str:
+    """The node that a problem is about: that of its file, or the one whose YAML is nearest above it; empty for none."""
+    if (place := problem.place) is None:
+        return ""
+    for node in draft.graph.nodes.values():
+        if node.path == place.file and node.resource_type != "source":
+            return node.unique_id
+    models = ((model.model.place, name) for name, model in draft.models.items())
+    above = [
+        (at.line or 0, name) for at, name in models if at.file == place.file and (at.line or 0) <= (place.line or 0)
+    ]
+    return max(above, default=(0, ""))[1]
 
 
 def write_catalog(compiled: Compiled, lake: LakeState, invocation: Invocation) -> None:
@@ -97,6 +112,11 @@ def restamp_manifest(question: Question, invocation: Invocation) -> bool:
 def target_folder(draft: Draft) -> Path:
     """The folder that artifacts are written to."""
     return draft.project.root / draft.project.target_path
+
+
+def as_compiled(compiled: Compiled) -> Draft:
+    """The draft of a compiled project, its models with the SQL that is run: features are joined in it."""
+    return replace(compiled.draft, models={name: model.rendered for name, model in compiled.models.items()})
 
 
 def describe(draft: Draft, invocation: Invocation, chosen: Collection[str]) -> Described:

@@ -14,8 +14,10 @@ from fsbuild.artifacts.manifest.calls import MacroNames
 from fsbuild.artifacts.manifest.declared import exposure_node, source_nodes
 from fsbuild.artifacts.manifest.described import Described
 from fsbuild.artifacts.manifest.macros import docs_nodes, macro_nodes, read_macros
+from fsbuild.artifacts.manifest.metrics import metric_nodes
 from fsbuild.artifacts.manifest.nodes import analysis_nodes, disabled_node, model_node, seed_node
-from fsbuild.artifacts.manifest.semantics import group_nodes, metric_nodes, saved_query_nodes, semantic_model_nodes
+from fsbuild.artifacts.manifest.selectors import selector_nodes
+from fsbuild.artifacts.manifest.semantics import group_nodes, saved_query_nodes, semantic_model_nodes
 from fsbuild.artifacts.manifest.shapes import Entry
 from fsbuild.artifacts.manifest.tests import Checked, CheckKey, check_key, primary_keys, test_nodes
 from fsbuild.artifacts.manifest.unit_tests import unit_test_nodes
@@ -47,7 +49,7 @@ def manifest(described: Described, invocation: Invocation) -> Entry:
         "exposures": {one.unique_id: exposure_node(described, one) for one in project.exposures},
         "metrics": metrics,
         "groups": _by_id(group_nodes(described)),
-        "selectors": {},
+        "selectors": selector_nodes(described),
         "disabled": {
             model.unique_id: [disabled_node(described, model, macros)]
             for model in project.models

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 
 from fsbuild.artifacts.manifest.shapes import Entry, ref_args
 
@@ -44,15 +45,21 @@ def sources_in(nodes: Iterable[str]) -> list[list[str]]:
 def all_refs(jinja: str) -> Iterator[Entry]:
     """Every call of `ref()` whose arguments are written out."""
     for arguments in _REF.findall(jinja) if "ref" in jinja else ():
-        try:
-            call = ast.parse(f"f{arguments}", mode="eval").body
-            names = [ast.literal_eval(one) for one in call.args]  # type: ignore[attr-defined]
-            given = {one.arg: ast.literal_eval(one.value) for one in call.keywords}  # type: ignore[attr-defined]
-        except (SyntaxError, ValueError):
-            continue  # what is computed is known by its node alone
-        if names:
-            # A `version` of fsbuild's is one of the table and not of the model.
-            yield ref_args(str(names[-1]), str(names[0]) if len(names) == _PAIR else None, given.get("v"))
+        if (found := _arguments(arguments)) is not None:
+            yield ref_args(*found)
+
+
+@lru_cache(maxsize=10_000)
+def _arguments(written: str) -> tuple[str, str | None, object] | None:
+    """The name, the package and the version that a call of `ref()` has; None where it has to be evaluated."""
+    try:
+        call = ast.parse(f"f{written}", mode="eval").body
+        names = [ast.literal_eval(one) for one in call.args]  # type: ignore[attr-defined]
+        given = {one.arg: ast.literal_eval(one.value) for one in call.keywords}  # type: ignore[attr-defined]
+    except (SyntaxError, ValueError):
+        return None  # what is computed is known by its node alone
+    # A `version` of fsbuild's is one of the table and not of the model.
+    return (str(names[-1]), str(names[0]) if len(names) == _PAIR else None, given.get("v")) if names else None
 
 
 class MacroNames:

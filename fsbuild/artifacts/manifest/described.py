@@ -142,3 +142,17 @@ def patch_path(said: Said, package: str) -> str | None:
 def text_of(file: SourceFile) -> str:
     """The text of a file as dbt keeps it."""
     return file.text.strip()
+
+
+def named(described: Described, said: Said, kind: str) -> dict[str, Any]:
+    """What everything that YAML declares has."""
+    name, project, path = str(said.data.get("name")), described.project.name, described.yaml_path(said.file.path)
+    return {
+        "name": name,
+        "resource_type": kind,
+        "package_name": project,
+        "path": path,
+        "original_file_path": said.file.path,
+        "unique_id": f"{kind}.{project}.{name}",
+        "fqn": [project, *PurePosixPath(path).parts[:-1], name],
+    }

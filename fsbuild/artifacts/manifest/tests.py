@@ -31,6 +31,7 @@ _CONFIG_KEYS = (
 _BESIDE = ("description", "name")
 _OF_DBT = ("unique", "not_null", "accepted_values", "relationships")
 _NAME = re.compile(r"(?:([a-zA-Z_]\w*)\.)?([a-zA-Z_]\w*)")
+_QUARANTINE = "quarantine"
 _PLAIN = ("unique", "not_null")
 
 
@@ -230,6 +231,9 @@ def _common(described: Described, package: str, name: str, where: tuple[str, str
     file, path = where
     config = {**config_defaults("test"), **said}
     config["tags"] = list(words(said.get("tags")))
+    if config["severity"] == _QUARANTINE:
+        # Rows are kept out and the rest goes on, which dbt knows as a warning.
+        config |= {"severity": "warn", "meta": {**config["meta"], "fsbuild": {"severity": _QUARANTINE}}}
     if config["store_failures_as"] is None and config["store_failures"] is not None:
         config["store_failures_as"] = "table" if config["store_failures"] else "ephemeral"
     folders = PurePosixPath(file).parts[1:-1]
