@@ -78,6 +78,7 @@ from fsbuild.pipeline import (
     source_ages,
     tests_graph,
     tools_for,
+    trace_all,
     trace_changes,
     trace_name,
     trying_out,
@@ -396,7 +397,7 @@ class Project:
 
         draft = self._draft(command, options)
         chosen = choose(draft)
-        compiled = _compile(draft)
+        compiled = trace_all(_compile(draft))
         write_lineage(compiled.models.values(), draft.project)
         agenda = set_agenda(command, compiled, chosen)
         lake = pin_inputs(agenda, compiled, read_lake(draft), options)
@@ -504,7 +505,7 @@ class Project:
         from fsbuild.site import assets, single_page, site_files, write_site
 
         draft = self._draft("docs")
-        compiled = compile_draft(draft)
+        compiled = trace_all(compile_draft(draft))
         folder = draft.project.root / draft.project.target_path / "docs"
         lake = read_lake(draft)
         with self._warehouse(draft) as warehouse:
@@ -562,7 +563,7 @@ class Project:
 
         draft = self._draft("compile")
         chosen = _choose(draft, select, exclude)
-        compiled = _compile(draft)
+        compiled = trace_all(_compile(draft))
         write_lineage(compiled.models.values(), draft.project)
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
@@ -832,7 +833,8 @@ class Project:
         Raises:
             UsageError: there is no such model, seed or source, or it has no such column.
         """
-        return trace_name(compile_draft(self._draft("lineage")), name, Tracing(upstream, downstream, depth, steering))
+        compiled = trace_all(compile_draft(self._draft("lineage")))
+        return trace_name(compiled, name, Tracing(upstream, downstream, depth, steering))
 
     def changed_lineage(self, *, base: str = "HEAD", depth: int | None = None, steering: bool = True) -> Trace:
         """What is defined otherwise than in a commit of git, column by column, and all that is below it.
@@ -840,7 +842,7 @@ class Project:
         Raises:
             UsageError: the project is in no git repository, or does not compile as it was in the commit.
         """
-        compiled = compile_draft(self._draft("lineage"))
+        compiled = trace_all(compile_draft(self._draft("lineage")))
         before = compile_at(self.root, base, self._overrides, self._draft_at)
         return trace_changes(compiled, before, base, Tracing(depth=depth, steering=steering))
 

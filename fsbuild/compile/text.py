@@ -54,6 +54,10 @@ _FILE_NAME = re.compile(
     r".*\.(?:parquet|csv|tsv|txt|json|jsonl|ndjson|avro|xlsx|vortex|lance|arrows?|db|duckdb)(?:\.gz|\.zst)?(?:\?.*)?",
     re.IGNORECASE | re.DOTALL,
 )
+# Functions and words in the place of tables that say themselves what they are made of.
+_MAKING_ROWS = frozenset({"range", "generate_series", "unnest", "repeat", "values", "select", "lateral"})
+# Functions that look into the catalog, wherever they stand.
+_LOOKING_AROUND = re.compile(r"query|query_table|pragma_\w+|duckdb_\w+|json_execute_serialized_sql|sql_auto_complete")
 _BEFORE_TABLES = frozenset({"FROM", "JOIN", "PIVOT", "UNPIVOT", "TABLE"})
 _CLAUSES = frozenset(
     {TokenType.SELECT, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.HAVING, TokenType.QUALIFY}
@@ -192,9 +196,9 @@ def fingerprint(model: RenderedModel, columns: Sequence[ColumnType], tokens: Seq
     return _digest(json.dumps(counted, sort_keys=True))
 
 
-def text_fingerprint(text: str | None) -> str:
+def text_fingerprint(text: str | None, tokens: Sequence[Token]) -> str:
     """Identify a query by its canonical form; nothing where there is none."""
-    return _digest(_canonical(tokenize(text), text)) if text else ""
+    return _digest(_canonical(tokens, text)) if text else ""
 
 
 def _digest(text: str) -> str:
@@ -238,6 +242,24 @@ def file_reads(tokens: Sequence[Token]) -> tuple[str, ...]:
         and (token.token_type != TokenType.GLOB or _is_table(tokens[:index]))  # name GLOB ('a*') is an operator
     }
     return tuple(sorted(found))
+
+
+def has_unknown_table(tokens: Sequence[Token]) -> bool:
+    """Whether a query reads a function of which nobody here can tell what it looks into, such as `query('…')`.
+
+    >>> [has_unknown_table(tokenize(f"select x from {item}")) for item in ("t", "range(3)", "query('from t')")]
+    [False, False, True]
+    """
+    for index, (token, after) in enumerate(pairwise(tokens)):
+        name = token.text.lower()
+        if after.token_type != TokenType.L_PAREN or name in _MAKING_ROWS or not (name[:1].isalpha() or name[:1] == "_"):
+            continue
+        start = index
+        while start > 1 and tokens[start - 1].token_type == TokenType.DOT:
+            start -= 2
+        if _LOOKING_AROUND.fullmatch(name) or _is_table(tokens[:start]):
+            return True
+    return False
 
 
 def _is_table(before: Sequence[Token]) -> bool:

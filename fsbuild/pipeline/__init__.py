@@ -7,21 +7,21 @@
     -> other versions to read      inputs.py      pin_inputs
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
-Beside the road, for what is about tables that are there: nodes.py finds a node and its table by its name and
-points.py one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a
-training set again, measuring.py tells what a table holds and checking.py how its checks stand. retrieving.py prepares
-a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next
-one would find nothing to do. discovery.py lists features, and finds what has a name; freshness.py tells how old
-sources are. unit_subjects.py judges unit tests when a project is compiled, unit_testing.py runs them, and
-increment_testing.py those with batches. tracing.py follows columns across models; baseline.py compiles the project as
-it was in a commit, and impact.py compares it with what is there now.
+Beside the road, for what is about tables that are there: nodes.py finds a node and its table by its name and points.py
+one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a training set
+again, measuring.py tells what a table holds and checking.py how its checks stand. retrieving.py prepares a query that
+somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next one would find
+nothing to do, and program.py what the program is that answers. discovery.py lists features, and finds what has a name;
+freshness.py tells how old sources are. unit_subjects.py judges unit tests when a project is compiled, unit_testing.py
+runs them, and increment_testing.py those with batches. tracing.py follows columns across models; baseline.py compiles
+the project as it was in a commit, and impact.py compares it with what is there now.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """
 
 from fsbuild.pipeline.baseline import compile_at
 from fsbuild.pipeline.checking import infer_checks, show_checks
-from fsbuild.pipeline.compiling import Compiled, compile_draft
+from fsbuild.pipeline.compiling import Compiled, compile_draft, trace_all
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import (
     Added,
@@ -112,6 +112,7 @@ __all__ = [
     "source_ages",
     "tests_graph",
     "tools_for",
+    "trace_all",
     "trace_changes",
     "trace_name",
     "trying_out",

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fsbuild.cache import Cache, Shelf
 from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem, in_order, suggest
 from fsbuild.pipeline.contracts import contract_problems
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
+from fsbuild.pipeline.late_binding import LateBinder, binder_over
+from fsbuild.pipeline.program import program_marks
 from fsbuild.pipeline.unit_subjects import unit_test_problems
 from fsbuild.values import (
     INLINED,
@@ -25,17 +28,20 @@ from fsbuild.values import (
 
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
-    from fsbuild.engine import Binder
     from fsbuild.features import Declared, Expander, FeatureTable
+
+
+_KEPT = "compiled.cache"
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A project whose SQL is known to bind."""
+    """A project whose SQL is known to bind; `kept` is where what was found out of it is kept."""
 
     draft: Draft
     models: Mapping[str, CompiledModel]
     known: Mapping[str, KnownRelation]
+    kept: Cache | None = None
 
 
 def compile_draft(draft: Draft) -> Compiled:
@@ -44,12 +50,9 @@ def compile_draft(draft: Draft) -> Compiled:
     Raises:
         FsbuildError: SQL, sources or checks are wrong; all problems at once.
     """
-    from fsbuild.engine import Binder
-
-    project = draft.project
-    binder = Binder(project.root, project.target.settings, sources_in_use(draft))
+    project, binder = draft.project, binder_over(draft.project, sources_in_use(draft))
     problems: list[Problem] = []
-    models, known = _bind(draft, binder, problems)
+    models, known, kept = _bind(draft, binder, problems)
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in models.items()}
     columns |= {name: one.columns for name, one in known.items()}
     schemas = _schema_checks(draft, columns, binder, problems)
@@ -70,7 +73,7 @@ def compile_draft(draft: Draft) -> Compiled:
     problems.extend(unit_test_problems(draft, models, known, binder))
     if problems:
         raise CompileError(in_order(problems))
-    return Compiled(draft, models, known)
+    return Compiled(draft, models, known, kept)
 
 
 def compile_sql(draft: Draft) -> Compiled:
@@ -79,42 +82,54 @@ def compile_sql(draft: Draft) -> Compiled:
     Raises:
         FsbuildError: SQL or sources are wrong; all problems at once.
     """
-    from fsbuild.engine import Binder
-
-    binder = Binder(draft.project.root, draft.project.target.settings, sources_in_use(draft))
     problems: list[Problem] = []
-    models, known = _bind(draft, binder, problems)
+    models, known, kept = _bind(draft, binder_over(draft.project, sources_in_use(draft)), problems)
     if problems:
         raise CompileError(in_order(problems))
-    return Compiled(draft, models, known)
+    return Compiled(draft, models, known, kept)
+
+
+def trace_all(compiled: Compiled) -> Compiled:
+    """Trace the lineage of all models, which is otherwise done where it is asked for, and keep it."""
+    for model in compiled.models.values():
+        model.trace()
+    if compiled.kept is not None:
+        compiled.kept.save()
+    return compiled
 
 
 def _bind(
-    draft: Draft, binder: Binder, problems: list[Problem]
-) -> tuple[dict[str, CompiledModel], dict[str, KnownRelation]]:
+    draft: Draft, binder: LateBinder, problems: list[Problem]
+) -> tuple[dict[str, CompiledModel], dict[str, KnownRelation], Cache]:
     """Type what models read, whose problems are added, and then the models.
 
     Raises:
         CompileError: the SQL of models is wrong; all problems at once.
     """
-    from fsbuild.compile import compile_models
+    from fsbuild.compile import Seams, compile_models
 
+    project = draft.project
+    kept = Cache(project.root / project.target_path / _KEPT, str(program_marks()))
     known = {one.unique_id: one for one in _known_relations(draft, binder, problems)}
     parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]
+    settings = sorted(project.target.settings.items(), key=str)
+    seams = Seams(
+        binder,
+        lambda model: compiled_path(project, model),
+        expander(draft, binder).expand,
+        Shelf(kept, "model", settings),
+        Shelf(kept, "lineage", settings),
+    )
     try:
-        compiled = compile_models(
-            parents_first,
-            known.values(),
-            binder,
-            lambda model: compiled_path(draft.project, model),
-            expander(draft, binder).expand,
-        )
+        compiled = compile_models(parents_first, known.values(), seams)
     except CompileError as exc:
         raise CompileError(in_order([*problems, *exc.problems])) from exc
-    return {model.unique_id: model for model in compiled}, known
+    finally:
+        kept.save()
+    return {model.unique_id: model for model in compiled}, known, kept
 
 
-def expander(draft: Draft, binder: Binder) -> Expander:
+def expander(draft: Draft, binder: LateBinder) -> Expander:
     """What writes the joins of features."""
     from fsbuild.compile import select_list
     from fsbuild.features import Expander
@@ -162,7 +177,7 @@ def declared_features(
             yield one, read_feature_table(one, columns[one.unique_id], entities)[0]
 
 
-def _known_relations(draft: Draft, binder: Binder, problems: list[Problem]) -> Iterator[KnownRelation]:
+def _known_relations(draft: Draft, binder: LateBinder, problems: list[Problem]) -> Iterator[KnownRelation]:
     """Type the sources that are read, from their files, and all seeds."""
     from fsbuild.compile import KnownRelation, compile_seed
     from fsbuild.engine.sources import local_files, scan_seed
@@ -206,7 +221,7 @@ def _reference_problems(draft: Draft) -> Iterator[Problem]:
 
 
 def _schema_checks(
-    draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: Binder, problems: list[Problem]
+    draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: LateBinder, problems: list[Problem]
 ) -> dict[str, tuple[Check, ...]]:
     """The checks of nodes that have a pandera schema: those of the YAML, and of the schema what that does not say."""
     models = draft.models.values()
@@ -236,7 +251,7 @@ def _subject(check: Check) -> tuple[object, ...]:
     return check.name, (check.column or "").lower(), str(columns)
 
 
-def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: Binder) -> Iterator[Problem]:
+def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: LateBinder) -> Iterator[Problem]:
     """What is wrong with checks: their names and arguments, and the SQL in them, which the engine judges."""
     from fsbuild.check import probe, problems_of
 

@@ -9,13 +9,11 @@ always safe to delete. Where something cannot be marked, nothing is kept.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from fsbuild.load import PATH_KEYS, PROJECT_FILES, Overrides
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import sources_in_use
 from fsbuild.pipeline.nodes import has_table, relation_of
+from fsbuild.pipeline.program import program_marks
 from fsbuild.pipeline.state import open_lake
 from fsbuild.values import (
     SCHEMA_FOLDER,
@@ -40,7 +39,6 @@ from fsbuild.values import (
 
 _FOLDER = "target"
 _FILE = "unchanged.json"
-_LIBRARIES = ("duckdb", "duckdb_extension_delta", "sqlglot", "jinja2", "yaml", "deltalake", "pandera", "polars")
 _JINJA = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 # What makes a template's text, or what it says to a person, differ from run to run.
 _MOMENTARY = re.compile(r"\b(?:invocation_id|run_started_at|modules|thread_id|log|print|exceptions)\b")
@@ -85,7 +83,7 @@ class Question:
         """The question, and who answers it."""
         given = self.overrides
         asked = [str(self.root), given.target, str(given.profiles_dir), given.threads, self.select, self.exclude]
-        return json.dumps([asked, repr(given.variables), list(_program())])
+        return json.dumps([asked, repr(given.variables), program_marks()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,17 +249,6 @@ def _table_mark(table: str) -> list[object] | None:
 def _hidden(value: str | None) -> str | None:
     """A value of the environment is a secret perhaps."""
     return None if value is None else hashlib.blake2b(value.encode(errors="replace"), digest_size=16).hexdigest()
-
-
-def _program() -> Iterator[object]:
-    """This program's files, and the versions of all that is installed beside the libraries that it asks."""
-    yield sys.version
-    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
-        stat = file.stat()
-        yield [str(file), stat.st_size, stat.st_mtime_ns]
-    origins = {spec.origin for name in _LIBRARIES if (spec := importlib.util.find_spec(name)) and spec.origin}
-    for site in sorted({Path(origin).parents[1] for origin in origins}):
-        yield sorted(entry.name for entry in site.glob("*.dist-info"))
 
 
 def _written(result: NodeResult) -> dict[str, object]:
