@@ -78,7 +78,6 @@ from fsbuild.pipeline import (
     source_ages,
     tests_graph,
     tools_for,
-    trace_all,
     trace_changes,
     trace_name,
     trying_out,
@@ -397,7 +396,7 @@ class Project:
 
         draft = self._draft(command, options)
         chosen = choose(draft)
-        compiled = trace_all(_compile(draft))
+        compiled = _compile(draft)
         write_lineage(compiled.models.values(), draft.project)
         agenda = set_agenda(command, compiled, chosen)
         lake = pin_inputs(agenda, compiled, read_lake(draft), options)
@@ -505,7 +504,7 @@ class Project:
         from fsbuild.site import assets, single_page, site_files, write_site
 
         draft = self._draft("docs")
-        compiled = trace_all(compile_draft(draft))
+        compiled = compile_draft(draft, is_tracing=True)
         folder = draft.project.root / draft.project.target_path / "docs"
         lake = read_lake(draft)
         with self._warehouse(draft) as warehouse:
@@ -563,7 +562,7 @@ class Project:
 
         draft = self._draft("compile")
         chosen = _choose(draft, select, exclude)
-        compiled = trace_all(_compile(draft))
+        compiled = _compile(draft)
         write_lineage(compiled.models.values(), draft.project)
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
@@ -833,7 +832,7 @@ class Project:
         Raises:
             UsageError: there is no such model, seed or source, or it has no such column.
         """
-        compiled = trace_all(compile_draft(self._draft("lineage")))
+        compiled = compile_draft(self._draft("lineage"), is_tracing=True)
         return trace_name(compiled, name, Tracing(upstream, downstream, depth, steering))
 
     def changed_lineage(self, *, base: str = "HEAD", depth: int | None = None, steering: bool = True) -> Trace:
@@ -842,7 +841,7 @@ class Project:
         Raises:
             UsageError: the project is in no git repository, or does not compile as it was in the commit.
         """
-        compiled = trace_all(compile_draft(self._draft("lineage")))
+        compiled = compile_draft(self._draft("lineage"), is_tracing=True)
         before = compile_at(self.root, base, self._overrides, self._draft_at)
         return trace_changes(compiled, before, base, Tracing(depth=depth, steering=steering))
 
@@ -1043,7 +1042,7 @@ def _first_rows(warehouse: Warehouse, relation: Relation, limit: int | None) -> 
 def _compile(draft: Draft) -> Compiled:
     """Compile a draft, and write the SQL of its models for a person to read; as rendered where it has mistakes."""
     try:
-        compiled = compile_draft(draft)
+        compiled = compile_draft(draft, is_tracing=True)
     except FsbuildError:
         write_compiled(draft.project, draft.models.values())
         raise

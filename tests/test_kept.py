@@ -17,7 +17,7 @@ from fsbuild.cache import Cache, Shelf
 from fsbuild.compile.kept import Kept
 from fsbuild.errors import FsbuildError
 from fsbuild.load import Overrides
-from fsbuild.pipeline import compile_draft, draft_project, trace_all
+from fsbuild.pipeline import compile_draft, draft_project
 from fsbuild.values import CompiledModel, RenderedModel
 from tests.conftest import Files, write_files
 from tests.test_render import MOMENT
@@ -30,7 +30,7 @@ FILE = "target/compiled.cache"
 def compiled(root: Path, **variables: object) -> object:
     """All that compiling a project says: the fields of its models and their lineage, or the problems."""
     try:
-        found = trace_all(compile_draft(draft_project(root, Overrides(variables=variables or None), MOMENT)))
+        found = compile_draft(draft_project(root, Overrides(variables=variables or None), MOMENT), is_tracing=True)
     except FsbuildError as exc:
         return [str(problem) for problem in exc.problems]
     names = [field.name for field in fields(CompiledModel) if field.name != "trace"]

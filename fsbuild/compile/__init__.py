@@ -5,8 +5,8 @@ touched and nothing that the engine accepts is refused. sqlglot reads the SQL fo
 canonical form and its column lineage. All problems of all models are collected and raised together.
 
 What was found out of a model before, and follows from nothing that has changed, is not found out again (`kept.py`);
-where that goes for all of them, neither library is loaded. All models are bound before the first of them is read: the
-engine and sqlglot work side by side at half of the speed that each has by itself.
+where that goes for all of them, neither library is loaded. Many models are bound before the first of them is read: in
+turns, for one model after the other, the engine and sqlglot work at half of the speed that each has by itself.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from fsbuild.values import INLINED, BoundColumn, ColumnType, CompiledModel, Rela
 if TYPE_CHECKING:
     from fsbuild.compile.judging import Bound
 
+# How many models are bound before they are read: enough for speed, and few enough for their tokens to be held.
+_AT_ONCE = 200
+
 __all__ = ["Binder", "KnownRelation", "Seams", "Shelf", "compile_models", "compile_seed", "select_list"]
 
 
@@ -34,7 +37,7 @@ class Seams:
 
     `compiled_path` tells where a model's SQL will be written, for messages; `expand` writes the joins of features that
     a model asks for, given the columns of its parents by unique id. On the shelves `models` and `lineages` are the
-    answers of before.
+    answers of before. Lineage is traced when it is asked for; at once, where `is_tracing`, is quicker.
     """
 
     binder: Binder
@@ -42,6 +45,7 @@ class Seams:
     expand: Callable[[RenderedModel, Mapping[str, Sequence[ColumnType]]], RenderedModel]
     models: Shelf | None = None
     lineages: Shelf | None = None
+    is_tracing: bool = False
 
 
 def compile_seed(unique_id: str, relation: Relation, sql: str, bound: Sequence[BoundColumn]) -> KnownRelation:
@@ -75,10 +79,12 @@ def compile_models(
     stage = _Stage(seams, Kept(Names.of([*known, *models]), seams.models, seams.lineages))
     for one in known:
         stage.add(one)
-    for model in models:
-        # Otherwise a parent has problems of its own, and no columns to check this model against.
-        if all(parent in stage.inputs for parent in model.depends_on):
-            stage.find_columns(model)
+    for start in range(0, len(models), _AT_ONCE):
+        for model in models[start : start + _AT_ONCE]:
+            # Otherwise a parent has problems of its own, and no columns to check this model against.
+            if all(parent in stage.inputs for parent in model.depends_on):
+                stage.find_columns(model)
+        stage.read_found()
     return stage.finish()
 
 
@@ -90,7 +96,10 @@ class _Stage:
     kept: Kept
     inputs: dict[str, KnownRelation] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    chance: list[Problem] = field(default_factory=list)
+    unproven: list[Problem] = field(default_factory=list)
     found: list[CompiledModel | Bound] = field(default_factory=list)
+    compiled: list[CompiledModel] = field(default_factory=list)
     reads: Reads = field(default_factory=Reads)
 
     def add(self, one: KnownRelation) -> None:
@@ -122,32 +131,37 @@ class _Stage:
         judge = Judge(self.seams.binder, self.kept.names, self.seams.compiled_path(model), self.problems)
         return bind_model(judge, model, parents, self.seams.expand, key)
 
-    def finish(self) -> tuple[CompiledModel, ...]:
-        """Read the models that come before the first mistake; where there is none, these are all of them."""
-        compiled: list[CompiledModel] = []
-        chance: list[Problem] = []
-        unproven: list[Problem] = []
+    def read_found(self) -> None:
+        """Read the models that were found, up to the first mistake that reading finds."""
+        before = len(self.compiled)
         for one in self.found:
-            if chance:
+            if self.chance:
                 break
             if isinstance(one, CompiledModel):
                 self.reads.add(one)
-                compiled.append(one)
+                self.compiled.append(one)
             else:
-                compiled.append(self._read(one, chance, unproven))
-        if self.problems or chance or unproven:
-            raise CompileError([*self.problems, *chance, *unproven])
-        return tuple(compiled)
+                self.compiled.append(self._read(one))
+        self.found.clear()
+        for model in self.compiled[before:] if self.seams.is_tracing else ():
+            model.trace()
 
-    def _read(self, bound: Bound, chance: list[Problem], unproven: list[Problem]) -> CompiledModel:
+    def finish(self) -> tuple[CompiledModel, ...]:
+        """Hand out the models, or tell what is wrong with them."""
+        if self.problems or self.chance or self.unproven:
+            raise CompileError([*self.problems, *self.chance, *self.unproven])
+        return tuple(self.compiled)
+
+    def _read(self, bound: Bound) -> CompiledModel:
         """Read a bound model's text for what the binder does not tell, and keep it where all is right."""
         from fsbuild.compile.judging import chance_problems, is_told_by_text, read_model
 
-        trace = self.kept.tracing(bound.key, bound.model, bound.inputs, (bound.columns, bound.snapshot))
+        outcome, tokens = (bound.columns, bound.snapshot), bound.tokens if self.seams.is_tracing else ()
+        trace = self.kept.tracing(bound.key, bound.model, outcome, bound.inputs, tokens)
         model = read_model(bound, self.seams.binder.volatile_functions, trace)
-        chance.extend(chance_problems(model, self.seams.binder))
-        before = len(unproven)
-        complete = self.reads.with_maintenance(model, unproven)
-        if not chance and len(unproven) == before and is_told_by_text(bound, model):
+        self.chance.extend(chance_problems(model, self.seams.binder))
+        before = len(self.unproven)
+        complete = self.reads.with_maintenance(model, self.unproven)
+        if not self.chance and len(self.unproven) == before and is_told_by_text(bound, model):
             self.kept.keep(bound.key, complete, bound.words)
         return complete

@@ -26,7 +26,7 @@ from fsbuild.compile.text import (
     volatile_calls,
 )
 from fsbuild.errors import BindError, CompileError, Place, Problem
-from fsbuild.lineage import Input, trace_lineage
+from fsbuild.lineage import Input, Tokenized, trace_lineage
 from fsbuild.values import (
     STORED,
     BoundColumn,
@@ -224,12 +224,17 @@ def trace_model(
     inputs: Iterable[KnownRelation],
     columns: Sequence[ColumnType],
     snapshot: Snapshot | None,
+    tokens: Sequence[Token] = (),
 ) -> Lineage:
-    """Trace the columns of a model that is known to bind."""
-    query = _kept_rows(strip(model.sql.text, tokenize(model.sql.text)), model)
+    """Trace the columns of a model that is known to bind; `tokens` are those of its query where they are known."""
+    text = model.sql.text
+    tokens = tokens or tokenize(text)
+    query = strip(text, tokens)
+    kept = _kept_rows(query, model)
+    tokenized = Tokenized(text, tokens) if tokens and kept == query else None
     added = len(snapshot_columns(snapshot)) if snapshot is not None else 0
     read = [Input(one.unique_id, one.relation, one.columns) for one in inputs]
-    lineage = trace_lineage(query, read, columns[: len(columns) - added])
+    lineage = trace_lineage(kept, read, columns[: len(columns) - added], tokenized)
     return snapshot_lineage(snapshot, lineage) if snapshot is not None else lineage
 
 

@@ -13,9 +13,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache, partial
+from functools import partial
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fsbuild.compile.inputs import KnownRelation, Names
 from fsbuild.values import (
@@ -29,6 +29,9 @@ from fsbuild.values import (
     RenderedModel,
     Snapshot,
 )
+
+if TYPE_CHECKING:
+    from sqlglot.tokenizer_core import Token
 
 _CONFIG = attrgetter(*(one.name for one in fields(ModelConfig)))
 # Types that are written as they are; of any other one it may matter which query it comes from.
@@ -129,7 +132,7 @@ class Kept:
             answer["text"] or model.sql.text[start:end],
             answer["incremental_select"],
             answer["fingerprint"],
-            self.tracing(key, model, parents, (columns, snapshot)),
+            self.tracing(key, model, (columns, snapshot), parents),
             tuple(answer["volatile"]),
             answer["increment_fingerprint"],
             _made(Maintenance, answer["maintenance"]),
@@ -161,28 +164,47 @@ class Kept:
         self,
         key: str | None,
         model: RenderedModel,
-        parents: Sequence[KnownRelation],
         outcome: tuple[tuple[ColumnType, ...], Snapshot | None],
+        parents: Sequence[KnownRelation],
+        tokens: Sequence[Token] = (),
     ) -> Callable[[], Lineage]:
-        """Give what tells the lineage of a model, whose columns and history are its `outcome`: once, when asked."""
-        return cache(partial(self._trace, key, model, parents, outcome))
+        """Give what tells the lineage of a model, whose columns and history are its `outcome`."""
+        return Once(partial(self._trace, key, model, outcome, parents, tokens))
 
     def _trace(
         self,
         key: str | None,
         model: RenderedModel,
-        parents: Sequence[KnownRelation],
         outcome: tuple[tuple[ColumnType, ...], Snapshot | None],
+        parents: Sequence[KnownRelation],
+        tokens: Sequence[Token],
     ) -> Lineage:
-        shelf = self.lineages if key is not None else None
+        shelf = self.lineages
         if shelf is not None and key is not None and (text := shelf.get(key)) is not None:
             return _read_lineage(text, model.depends_on)
         from fsbuild.compile.judging import trace_model
 
-        lineage = trace_model(model, parents, *outcome)
+        lineage = trace_model(model, parents, *outcome, tokens)
         if shelf is not None and key is not None:
             shelf.put(key, _write_lineage(lineage, model.depends_on))
         return lineage
+
+
+class Once:
+    """A lineage that is found out when it is first asked for; what that took is let go then."""
+
+    __slots__ = ("_found", "_work")
+
+    def __init__(self, work: Callable[[], Lineage]) -> None:
+        self._work: Callable[[], Lineage] | None = work
+        self._found = Lineage()
+
+    def __call__(self) -> Lineage:
+        """Tell it."""
+        if (work := self._work) is not None:
+            self._found = work()
+            self._work = None
+        return self._found
 
 
 def _shape(one: KnownRelation) -> str:

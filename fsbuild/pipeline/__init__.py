@@ -21,7 +21,7 @@ Each function takes what the one before it returned. This package alone knows th
 
 from fsbuild.pipeline.baseline import compile_at
 from fsbuild.pipeline.checking import infer_checks, show_checks
-from fsbuild.pipeline.compiling import Compiled, compile_draft, trace_all
+from fsbuild.pipeline.compiling import Compiled, compile_draft
 from fsbuild.pipeline.discovery import Entry, Feature, list_features, search_project
 from fsbuild.pipeline.drafting import (
     Added,
@@ -112,7 +112,6 @@ __all__ = [
     "source_ages",
     "tests_graph",
     "tools_for",
-    "trace_all",
     "trace_changes",
     "trace_name",
     "trying_out",

@@ -36,23 +36,24 @@ _KEPT = "compiled.cache"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A project whose SQL is known to bind; `kept` is where what was found out of it is kept."""
+    """A project whose SQL is known to bind."""
 
     draft: Draft
     models: Mapping[str, CompiledModel]
     known: Mapping[str, KnownRelation]
-    kept: Cache | None = None
 
 
-def compile_draft(draft: Draft) -> Compiled:
+def compile_draft(draft: Draft, *, is_tracing: bool = False) -> Compiled:
     """Type every source, seed and model, and check every check's definition, without touching data.
+
+    Lineage is traced when it is asked for; where `is_tracing`, all of it is traced and kept at once.
 
     Raises:
         FsbuildError: SQL, sources or checks are wrong; all problems at once.
     """
     project, binder = draft.project, binder_over(draft.project, sources_in_use(draft))
     problems: list[Problem] = []
-    models, known, kept = _bind(draft, binder, problems)
+    models, known = _bind(draft, binder, problems, is_tracing=is_tracing)
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in models.items()}
     columns |= {name: one.columns for name, one in known.items()}
     schemas = _schema_checks(draft, columns, binder, problems)
@@ -73,7 +74,7 @@ def compile_draft(draft: Draft) -> Compiled:
     problems.extend(unit_test_problems(draft, models, known, binder))
     if problems:
         raise CompileError(in_order(problems))
-    return Compiled(draft, models, known, kept)
+    return Compiled(draft, models, known)
 
 
 def compile_sql(draft: Draft) -> Compiled:
@@ -83,24 +84,15 @@ def compile_sql(draft: Draft) -> Compiled:
         FsbuildError: SQL or sources are wrong; all problems at once.
     """
     problems: list[Problem] = []
-    models, known, kept = _bind(draft, binder_over(draft.project, sources_in_use(draft)), problems)
+    models, known = _bind(draft, binder_over(draft.project, sources_in_use(draft)), problems)
     if problems:
         raise CompileError(in_order(problems))
-    return Compiled(draft, models, known, kept)
-
-
-def trace_all(compiled: Compiled) -> Compiled:
-    """Trace the lineage of all models, which is otherwise done where it is asked for, and keep it."""
-    for model in compiled.models.values():
-        model.trace()
-    if compiled.kept is not None:
-        compiled.kept.save()
-    return compiled
+    return Compiled(draft, models, known)
 
 
 def _bind(
-    draft: Draft, binder: LateBinder, problems: list[Problem]
-) -> tuple[dict[str, CompiledModel], dict[str, KnownRelation], Cache]:
+    draft: Draft, binder: LateBinder, problems: list[Problem], *, is_tracing: bool = False
+) -> tuple[dict[str, CompiledModel], dict[str, KnownRelation]]:
     """Type what models read, whose problems are added, and then the models.
 
     Raises:
@@ -119,6 +111,7 @@ def _bind(
         expander(draft, binder).expand,
         Shelf(kept, "model", settings),
         Shelf(kept, "lineage", settings),
+        is_tracing,
     )
     try:
         compiled = compile_models(parents_first, known.values(), seams)
@@ -126,7 +119,7 @@ def _bind(
         raise CompileError(in_order([*problems, *exc.problems])) from exc
     finally:
         kept.save()
-    return {model.unique_id: model for model in compiled}, known, kept
+    return {model.unique_id: model for model in compiled}, known
 
 
 def expander(draft: Draft, binder: LateBinder) -> Expander:
