@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fsbuild.compile.judging import Bound
 
 # How many models are bound before they are read: enough for speed, and few enough for their tokens to be held.
-_AT_ONCE = 200
+_AT_ONCE = 50
 
 __all__ = ["Binder", "KnownRelation", "Seams", "Shelf", "compile_models", "compile_seed", "select_list"]
 

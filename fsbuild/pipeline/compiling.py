@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from fsbuild.cache import Cache, Shelf
-from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem, in_order, suggest
+from fsbuild.errors import BindError, CompileError, Place, Problem, in_order, suggest
 from fsbuild.pipeline.contracts import contract_problems
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
+from fsbuild.pipeline.known import known_relations
 from fsbuild.pipeline.late_binding import LateBinder, binder_over
 from fsbuild.pipeline.program import program_marks
 from fsbuild.pipeline.unit_subjects import unit_test_problems
@@ -22,6 +24,7 @@ from fsbuild.values import (
     ModelConfig,
     Project,
     Relation,
+    RenderedModel,
     Seed,
     Source,
 )
@@ -101,14 +104,15 @@ def _bind(
     from fsbuild.compile import Seams, compile_models
 
     project = draft.project
-    kept = Cache(project.root / project.target_path / _KEPT, str(program_marks()))
-    known = {one.unique_id: one for one in _known_relations(draft, binder, problems)}
-    parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]
     settings = sorted(project.target.settings.items(), key=str)
+    kept = Cache(project.root / project.target_path / _KEPT, str(program_marks()))
+    known = {one.unique_id: one for one in known_relations(draft, binder, Shelf(kept, "known", settings), problems)}
+    parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]
+    writing = cache(partial(expander, draft, binder))
     seams = Seams(
         binder,
         lambda model: compiled_path(project, model),
-        expander(draft, binder).expand,
+        lambda model, columns: writing().expand(model, columns),
         Shelf(kept, "model", settings),
         Shelf(kept, "lineage", settings),
         is_tracing,
@@ -150,6 +154,9 @@ def _declared(draft: Draft) -> Iterator[Declared]:
 
 def _feature_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]]) -> Iterator[Problem]:
     """What is wrong with the keys and times that feature models declare, whoever asks for them."""
+    nodes: tuple[RenderedModel | Seed, ...] = (*draft.models.values(), *draft.project.seeds)
+    if not any(node.config.entity for node in nodes):
+        return
     from fsbuild.features import read_feature_table
 
     entities = {entity.name: entity for entity in draft.project.entities}
@@ -168,35 +175,6 @@ def declared_features(
     for one in _declared(draft):
         if one.config.entity:
             yield one, read_feature_table(one, columns[one.unique_id], entities)[0]
-
-
-def _known_relations(draft: Draft, binder: LateBinder, problems: list[Problem]) -> Iterator[KnownRelation]:
-    """Type the sources that are read, from their files, and all seeds."""
-    from fsbuild.compile import KnownRelation, compile_seed
-    from fsbuild.engine.sources import local_files, scan_seed
-
-    project = draft.project
-    for source in sources_in_use(draft):
-        name = f"{source.source_name}.{source.name}"
-        if source.kind == "files" and local_files(source, project.root) == []:
-            hint = f"relative paths start at the project's folder, {project.root.name}/"
-            problems.append(Problem(f"source '{name}': no file matches '{source.location}'", source.place, hint=hint))
-            continue
-        try:
-            bound = binder.source_columns(source)
-        except FsbuildError as exc:
-            message = exc.problems[0].message.splitlines()[0]
-            problems.append(Problem(f"source '{name}' cannot be read: {message}", source.place))
-            continue
-        columns = tuple(ColumnType(column.name, column.type) for column in bound)
-        yield KnownRelation(source.unique_id, source.relation, columns)
-    for seed in project.seeds:
-        sql = scan_seed(seed, project.root)
-        try:
-            yield compile_seed(seed.unique_id, seed.relation, sql, binder.columns_of(sql))
-        except FsbuildError as exc:
-            message = exc.problems[0].message.splitlines()[0]
-            problems.append(Problem(f"seed '{seed.name}' cannot be read: {message}", Place(seed.path)))
 
 
 def _reference_problems(draft: Draft) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from typing import Any
 from fsbuild.load import PATH_KEYS, PROJECT_FILES, Overrides
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import sources_in_use
+from fsbuild.pipeline.marks import table_mark
 from fsbuild.pipeline.nodes import has_table, relation_of
 from fsbuild.pipeline.program import program_marks
 from fsbuild.pipeline.state import open_lake
@@ -204,7 +205,7 @@ def _marks(root: Path, watched: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     return {
         "environment": [_hidden(os.environ.get(name)) for name in watched["environment"]],
-        "tables": [_table_mark(table) for table in watched["tables"]],
+        "tables": [table_mark(table) for table in watched["tables"]],
         "sources": sources,
     }
 
@@ -233,17 +234,6 @@ def _sources(root: Path, locations: Sequence[str]) -> list[Any] | None:
 
     found = [files_at(location, root) for location in locations]
     return None if None in found else [file_states(files or [], root) for files in found]
-
-
-def _table_mark(table: str) -> list[object] | None:
-    """The last commit of a table's log, as a file; None where there is none."""
-    try:
-        with os.scandir(f"{table}/_delta_log") as entries:
-            last = max((entry for entry in entries if entry.name.endswith(".json")), key=lambda entry: entry.name)
-        stat = last.stat()
-    except (OSError, ValueError):
-        return None
-    return [last.name, stat.st_size, stat.st_mtime_ns, stat.st_ino]
 
 
 def _hidden(value: str | None) -> str | None:
