@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from fsbuild.cache import Cache, Shelf
+from fsbuild.cache import Shelf
 from fsbuild.errors import BindError, CompileError, Place, Problem, in_order, suggest
 from fsbuild.pipeline.contracts import contract_problems
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
 from fsbuild.pipeline.known import known_relations
 from fsbuild.pipeline.late_binding import LateBinder, binder_over
-from fsbuild.pipeline.program import program_marks
+from fsbuild.pipeline.program import open_cache
 from fsbuild.pipeline.unit_subjects import unit_test_problems
 from fsbuild.values import (
     INLINED,
@@ -32,9 +32,6 @@ from fsbuild.values import (
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
     from fsbuild.features import Declared, Expander, FeatureTable
-
-
-_KEPT = "compiled.cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ def _bind(
 
     project = draft.project
     settings = sorted(project.target.settings.items(), key=str)
-    kept = Cache(project.root / project.target_path / _KEPT, str(program_marks()))
+    kept = open_cache(project)
     known = {one.unique_id: one for one in known_relations(draft, binder, Shelf(kept, "known", settings), problems)}
     parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]
     writing = cache(partial(expander, draft, binder))

@@ -8,6 +8,10 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from fsbuild.cache import Cache
+from fsbuild.values import Project
+
+_KEPT = "compiled.cache"
 _LIBRARIES = ("duckdb", "duckdb_extension_delta", "sqlglot", "jinja2", "yaml", "deltalake", "pandera", "polars")
 
 
@@ -25,3 +29,8 @@ def program_marks() -> list[object]:
     sites = sorted({Path(origin).parents[1] for origin in origins})
     installed = [sorted(entry for entry in os.listdir(site) if entry.endswith(".dist-info")) for site in sites]  # noqa: PTH208
     return [*sorted(marks, key=str), *installed]
+
+
+def open_cache(project: Project) -> Cache:
+    """The answers that this program has kept below a project's target folder."""
+    return Cache(project.root / project.target_path / _KEPT, str(program_marks()))
