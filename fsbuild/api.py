@@ -12,6 +12,7 @@ each other. Every call reads the project anew.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 import shutil
 import time
@@ -631,7 +632,8 @@ class Project:
         from fsbuild.site import assets, single_page, site_files, write_site
 
         draft = self._draft("docs")
-        compiled = self._compile_told("docs", draft, draft.graph.order, compile_draft)
+        trace = functools.partial(compile_draft, is_tracing=True)
+        compiled = self._compile_told("docs", draft, draft.graph.order, trace)
         folder = draft.project.root / draft.project.target_path / "docs"
         lake = read_lake(draft)
         write_catalog(compiled, lake, self._invocation("docs"))
@@ -992,7 +994,8 @@ class Project:
         Raises:
             UsageError: there is no such model, seed or source, or it has no such column.
         """
-        return trace_name(compile_draft(self._draft("lineage")), name, Tracing(upstream, downstream, depth, steering))
+        compiled = compile_draft(self._draft("lineage"), is_tracing=True)
+        return trace_name(compiled, name, Tracing(upstream, downstream, depth, steering))
 
     def changed_lineage(self, *, base: str = "HEAD", depth: int | None = None, steering: bool = True) -> Trace:
         """What is defined otherwise than in a commit of git, column by column, and all that is below it.
@@ -1000,7 +1003,7 @@ class Project:
         Raises:
             UsageError: the project is in no git repository, or does not compile as it was in the commit.
         """
-        compiled = compile_draft(self._draft("lineage"))
+        compiled = compile_draft(self._draft("lineage"), is_tracing=True)
         before = compile_at(self.root, base, self._overrides, self._draft_at)
         return trace_changes(compiled, before, base, Tracing(depth=depth, steering=steering))
 
@@ -1222,7 +1225,7 @@ def _first_rows(warehouse: Warehouse, relation: Relation, limit: int | None) -> 
 def _compile(draft: Draft) -> Compiled:
     """Compile a draft, and write the SQL of its models for a person to read; as rendered where it has mistakes."""
     try:
-        compiled = compile_draft(draft)
+        compiled = compile_draft(draft, is_tracing=True)
     except FsbuildError:
         write_compiled(draft.project, draft.models.values())
         raise

@@ -974,7 +974,7 @@ class CompiledModel:
     the SQL reads by itself (`read_csv`, `'data/x.parquet'`), whose changes nobody sees.
     `increment_fingerprint` identifies the SQL of an increment: a change of it is no reason to start from nothing.
     `maintenance` is there for the strategy `auto`, and `snapshot` for snapshots: there, `select` has the columns of the
-    query only.
+    query only. `trace` tells the lineage, which takes work and is not always asked for.
     """
 
     rendered: RenderedModel
@@ -982,7 +982,7 @@ class CompiledModel:
     select: str
     incremental_select: str | None
     fingerprint: str
-    lineage: Lineage
+    trace: Callable[[], Lineage] = field(repr=False, compare=False)
     volatile: tuple[str, ...] = ()
     increment_fingerprint: str = ""
     maintenance: Maintenance | None = None
@@ -993,6 +993,11 @@ class CompiledModel:
     def unique_id(self) -> str:
         """The model's unique id."""
         return self.rendered.model.unique_id
+
+    @property
+    def lineage(self) -> Lineage:
+        """Where its columns come from."""
+        return self.trace()
 
 
 # --- plan, execute ---------------------------------------------------------------------------------------------------

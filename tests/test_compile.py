@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsbuild.compile import KnownRelation, compile_models
+from fsbuild.compile import KnownRelation, Seams, compile_models
 from fsbuild.compile.text import RESERVED, file_reads, tokenize
 from fsbuild.engine import Binder
 from fsbuild.errors import CompileError, FsbuildError, Place
@@ -54,9 +54,8 @@ def compile_sql(
         None if increment is None else rendered_sql(increment),
         ("t",),
     )
-    (compiled,) = compile_models(
-        [rendered], [T], Binder(Path(), {}), lambda _: "compiled/m.sql", lambda model, _: model
-    )
+    seams = Seams(Binder(Path(), {}), lambda _: "compiled/m.sql", lambda model, _: model)
+    (compiled,) = compile_models([rendered], [T], seams)
     return compiled
 
 

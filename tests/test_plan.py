@@ -43,7 +43,7 @@ def model(  # noqa: PLR0913 - a model of the tests, by what differs
     path = f"models/{name}.sql"
     source = Model(name, name, path, "", {}, Place(path))
     rendered = RenderedModel(source, config, Relation("main", name), RenderedSql("", (1,)), None, tuple(reads))
-    return CompiledModel(rendered, (), "", None, f"{name}-{definition}", Lineage(), volatile, file_reads=file_reads)
+    return CompiledModel(rendered, (), "", None, f"{name}-{definition}", Lineage, volatile, file_reads=file_reads)
 
 
 def seed(name: str, fingerprint: str = "bytes", **config: object) -> Seed:

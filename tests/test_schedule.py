@@ -160,7 +160,7 @@ def model(name: str, reads: Sequence[str], refers_to: Sequence[str], kind: Kind)
     source = Model(name, name, place.file, "", {}, place, (), checks)
     config, relation = ModelConfig(materialized=kind), Relation("main", name)
     rendered = RenderedModel(source, config, relation, RenderedSql("", (1,)), None, tuple(reads))
-    return CompiledModel(rendered, (), "", None, name, Lineage())
+    return CompiledModel(rendered, (), "", None, name, Lineage)
 
 
 def order(

@@ -27,14 +27,16 @@ _QUALIFIED = re.compile(r'(?:Table )?"([^"]+)" does not have a column named "([^
 class Binder(Protocol):
     """What compiling needs of the engine."""
 
-    volatile_functions: frozenset[str]
-    random_functions: frozenset[str]
+    @property
+    def volatile_functions(self) -> frozenset[str]:
+        """The functions whose answers change from one moment to the next."""
 
-    def declare(self, relation: Relation, columns: Iterable[tuple[str, str]]) -> None:
-        """Make an empty table."""
+    @property
+    def random_functions(self) -> frozenset[str]:
+        """Those of them that are left to chance."""
 
-    def declare_query(self, relation: Relation, sql: str) -> None:
-        """Let a name stand for a query."""
+    def declare(self, relation: Relation, columns: Iterable[tuple[str, str]], otherwise: str | None = None) -> None:
+        """Let a name stand for an empty table; for a query where the types of its columns cannot be written down."""
 
     def undeclare(self, relation: Relation) -> None:
         """Drop an empty table again."""

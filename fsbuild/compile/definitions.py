@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from sqlglot.tokenizer_core import TokenType
-
-from fsbuild.compile.text import tokenize
+from fsbuild.compile.text import Kind, tokenize
 
 if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
-_OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
-_CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
+_OPENING = frozenset({Kind.L_PAREN, Kind.L_BRACKET, Kind.L_BRACE})
+_CLOSING = frozenset({Kind.R_PAREN, Kind.R_BRACKET, Kind.R_BRACE})
 _ENDS = frozenset(
     {"FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "QUALIFY", "ORDER", "LIMIT", "OFFSET"}
     | {"UNION", "INTERSECT", "EXCEPT", "USING", "SAMPLE"}
@@ -45,13 +43,13 @@ def _items(text: str) -> Iterator[Sequence[Token]]:
     for index, token in enumerate(tokens):
         if token.token_type in _CLOSING:
             depth -= 1
-        if depth == 0 and is_listing and (token.token_type == TokenType.COMMA or _ends_list(tokens, index, start)):
+        if depth == 0 and is_listing and (token.token_type == Kind.COMMA or _ends_list(tokens, index, start)):
             if index > start:
                 yield tokens[start:index]
             start = index + 1
-            if token.token_type != TokenType.COMMA:
+            if token.token_type != Kind.COMMA:
                 return
-        elif depth == 0 and not is_listing and token.token_type == TokenType.SELECT:
+        elif depth == 0 and not is_listing and token.token_type == Kind.SELECT:
             start, is_listing = _first_item(tokens, index + 1), True
         if token.token_type in _OPENING:
             depth += 1
@@ -62,15 +60,15 @@ def _items(text: str) -> Iterator[Sequence[Token]]:
 def _ends_list(tokens: Sequence[Token], index: int, start: int) -> bool:
     """Whether a word ends the list; as an alias or a part of a name it does not."""
     before = tokens[index - 1].token_type
-    is_word = tokens[index].text.upper() in _ENDS and tokens[index].token_type != TokenType.STRING
-    return is_word and index >= start and before not in (TokenType.ALIAS, TokenType.DOT)
+    is_word = tokens[index].text.upper() in _ENDS and tokens[index].token_type != Kind.STRING
+    return is_word and index >= start and before not in (Kind.ALIAS, Kind.DOT)
 
 
 def _first_item(tokens: Sequence[Token], index: int) -> int:
     """The first token of the list: behind DISTINCT, and behind the parentheses of DISTINCT ON."""
     if index < len(tokens) and tokens[index].text.upper() == "ALL":
         return index + 1
-    if index >= len(tokens) or tokens[index].token_type != TokenType.DISTINCT:
+    if index >= len(tokens) or tokens[index].token_type != Kind.DISTINCT:
         return index
     index += 1
     if index < len(tokens) and tokens[index].text.upper() == "ON":
@@ -85,16 +83,16 @@ def _first_item(tokens: Sequence[Token], index: int) -> int:
 def _is_star(item: Sequence[Token]) -> bool:
     """Whether an item stands for any number of columns: `*`, `t.*`, `* exclude (a)`, `columns(…)`."""
     first = [token.token_type for token in item[:3]]
-    is_qualified = first[1:] == [TokenType.DOT, TokenType.STAR]
-    return first[:1] == [TokenType.STAR] or is_qualified or item[0].text.upper() == "COLUMNS"
+    is_qualified = first[1:] == [Kind.DOT, Kind.STAR]
+    return first[:1] == [Kind.STAR] or is_qualified or item[0].text.upper() == "COLUMNS"
 
 
 def _name(item: Sequence[Token], text: str) -> str | None:
     """The name that an item gives its column, where it says one."""
     for before, token in pairwise(item):
-        if before.token_type == TokenType.ALIAS and token is item[-1]:
+        if before.token_type == Kind.ALIAS and token is item[-1]:
             return token.text
-    if all(token.token_type in (TokenType.DOT, TokenType.VAR, TokenType.IDENTIFIER) for token in item):
+    if all(token.token_type in (Kind.DOT, Kind.VAR, Kind.IDENTIFIER) for token in item):
         return item[-1].text
     # `x: 1` names its column first.
     is_prefixed = len(item) > 1 and text[item[0].end + 1 : item[1].end + 1].strip() == ":"

@@ -20,13 +20,17 @@ class Reads:
         """Make a table known to the models that follow."""
         self.tables[unique_id] = (relation, columns)
 
+    def add(self, model: CompiledModel) -> None:
+        """Make a model known to those that follow."""
+        if model.rendered.config.materialized in INLINED:
+            self.views[model.unique_id] = model
+        else:
+            self.add_table(model.unique_id, model.rendered.relation, model.columns)
+
     def with_maintenance(self, model: CompiledModel, problems: list[Problem]) -> CompiledModel:
         """Make a model known, and add how it is kept up to date where that is its strategy."""
+        self.add(model)
         config = model.rendered.config
-        if config.materialized in INLINED:
-            self.views[model.unique_id] = model
-            return model
-        self.add_table(model.unique_id, model.rendered.relation, model.columns)
         if config.materialized != "incremental" or config.strategy != "auto":
             return model
         from fsbuild.maintenance import derive_maintenance

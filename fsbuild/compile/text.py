@@ -19,6 +19,38 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from fsbuild.values import REQUEST, BoundColumn, ColumnType, RenderedModel, literal, quote
 
+
+class Kind:
+    """The kinds of tokens that are looked for; to find one in the enum itself takes seven times as long."""
+
+    ALIAS = TokenType.ALIAS
+    COLON = TokenType.COLON
+    COLON_EQ = TokenType.COLON_EQ
+    COMMA = TokenType.COMMA
+    DCOLON = TokenType.DCOLON
+    DISTINCT = TokenType.DISTINCT
+    DOT = TokenType.DOT
+    FROM = TokenType.FROM
+    GLOB = TokenType.GLOB
+    GROUP_BY = TokenType.GROUP_BY
+    HAVING = TokenType.HAVING
+    IDENTIFIER = TokenType.IDENTIFIER
+    L_BRACE = TokenType.L_BRACE
+    L_BRACKET = TokenType.L_BRACKET
+    L_PAREN = TokenType.L_PAREN
+    ORDER_BY = TokenType.ORDER_BY
+    QUALIFY = TokenType.QUALIFY
+    R_BRACE = TokenType.R_BRACE
+    R_BRACKET = TokenType.R_BRACKET
+    R_PAREN = TokenType.R_PAREN
+    SELECT = TokenType.SELECT
+    SEMICOLON = TokenType.SEMICOLON
+    STAR = TokenType.STAR
+    STRING = TokenType.STRING
+    VAR = TokenType.VAR
+    WHERE = TokenType.WHERE
+
+
 # What sqlglot takes for a name where a name may stand; the engine allows none of RESERVED as a column without quotes.
 _PERHAPS_NAMES = DuckDB.Parser.ID_VAR_TOKENS
 RESERVED = frozenset(
@@ -54,10 +86,12 @@ _FILE_NAME = re.compile(
     r".*\.(?:parquet|csv|tsv|txt|json|jsonl|ndjson|avro|xlsx|vortex|lance|arrows?|db|duckdb)(?:\.gz|\.zst)?(?:\?.*)?",
     re.IGNORECASE | re.DOTALL,
 )
+# Functions and words in the place of tables that say themselves what they are made of.
+_MAKING_ROWS = frozenset({"range", "generate_series", "unnest", "repeat", "values", "select", "lateral"})
+# Functions that look into the catalog, wherever they stand.
+_LOOKING_AROUND = re.compile(r"query|query_table|pragma_\w+|duckdb_\w+|json_execute_serialized_sql|sql_auto_complete")
 _BEFORE_TABLES = frozenset({"FROM", "JOIN", "PIVOT", "UNPIVOT", "TABLE"})
-_CLAUSES = frozenset(
-    {TokenType.SELECT, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.HAVING, TokenType.QUALIFY}
-)
+_CLAUSES = frozenset({Kind.SELECT, Kind.WHERE, Kind.GROUP_BY, Kind.ORDER_BY, Kind.HAVING, Kind.QUALIFY})
 _CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
@@ -67,7 +101,7 @@ def tokenize(text: str) -> list[Token]:
         tokens = DuckDB().tokenize(text)
     except SqlglotError:
         return []
-    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+    while tokens and tokens[-1].token_type == Kind.SEMICOLON:
         tokens.pop()
     return tokens
 
@@ -135,9 +169,9 @@ def _canonical(tokens: Sequence[Token], text: str) -> str:
     openers: list[str] = []  # the words before the parentheses that are open
     for before, token, after in zip((None, *tokens), tokens, (*tokens[1:], None), strict=False):
         written = text[token.start : token.end + 1]
-        if token.token_type == TokenType.L_PAREN:
+        if token.token_type == Kind.L_PAREN:
             openers.append(before.text.upper() if before is not None else "")
-        elif token.token_type == TokenType.R_PAREN and openers:
+        elif token.token_type == Kind.R_PAREN and openers:
             openers.pop()
         is_keyword = _is_word(written) and _is_keyword(before, token, after, openers[-1] if openers else "")
         # As in DuckDB, only the letters a to z have two cases.
@@ -146,26 +180,26 @@ def _canonical(tokens: Sequence[Token], text: str) -> str:
 
 
 def _is_word(written: str) -> bool:
-    return (written[0].isalpha() or written[0] == "_") and not {"'", '"'} & {*written}
+    return (written[0].isalpha() or written[0] == "_") and "'" not in written and '"' not in written
 
 
 def _is_keyword(before: Token | None, token: Token, after: Token | None, opener: str) -> bool:
     """Whether a word cannot be a name where it stands, between these tokens, in the parentheses after `opener`."""
     previous = before.token_type if before is not None else None
     following = after.token_type if after is not None else None
-    if previous == TokenType.ALIAS:
+    if previous == Kind.ALIAS:
         return opener in ("CAST", "TRY_CAST")  # otherwise even a keyword is a name: 1 AS end
-    if previous == TokenType.DOT or following in (TokenType.COLON, TokenType.COLON_EQ):
+    if previous == Kind.DOT or following in (Kind.COLON, Kind.COLON_EQ):
         return False
     word = token.text.upper()
     return (
         token.token_type not in _PERHAPS_NAMES
         or word in RESERVED
-        or following == TokenType.L_PAREN  # a function
-        or previous == TokenType.DCOLON  # a type
+        or following == Kind.L_PAREN  # a function
+        or previous == Kind.DCOLON  # a type
         or opener == "OVER"  # orders rows, and makes none
-        or (word in _PREFIXES and following == TokenType.STRING)
-        or (word in _CLOCKS and following == TokenType.ALIAS)
+        or (word in _PREFIXES and following == Kind.STRING)
+        or (word in _CLOCKS and following == Kind.ALIAS)
         or (word in ("FIRST", "LAST") and before is not None and before.text.upper() == "NULLS")
         or (word == "NULLS" and after is not None and after.text.upper() in ("FIRST", "LAST"))
     )
@@ -192,9 +226,9 @@ def fingerprint(model: RenderedModel, columns: Sequence[ColumnType], tokens: Seq
     return _digest(json.dumps(counted, sort_keys=True))
 
 
-def text_fingerprint(text: str | None) -> str:
+def text_fingerprint(text: str | None, tokens: Sequence[Token]) -> str:
     """Identify a query by its canonical form; nothing where there is none."""
-    return _digest(_canonical(tokenize(text), text)) if text else ""
+    return _digest(_canonical(tokens, text)) if text else ""
 
 
 def _digest(text: str) -> str:
@@ -207,11 +241,11 @@ def volatile_calls(tokens: Sequence[Token], names: frozenset[str]) -> tuple[str,
     found = {
         token.text.lower()
         for index, token in enumerate(tokens)
-        if token.token_type not in (TokenType.STRING, TokenType.IDENTIFIER)
+        if token.token_type not in (Kind.STRING, Kind.IDENTIFIER)
         and token.text.lower() in names
         and (
             token.text.lower() in without_parentheses
-            or (index + 1 < len(tokens) and tokens[index + 1].token_type == TokenType.L_PAREN)
+            or (index + 1 < len(tokens) and tokens[index + 1].token_type == Kind.L_PAREN)
         )
     }
     return tuple(sorted(found))
@@ -223,7 +257,7 @@ def file_reads(tokens: Sequence[Token]) -> tuple[str, ...]:
     >>> file_reads(tokenize("select * from read_csv('a.csv') join 'b.parquet' using (id)"))
     ("'b.parquet'", 'read_csv')
     """
-    names = (TokenType.STRING, TokenType.IDENTIFIER)
+    names = (Kind.STRING, Kind.IDENTIFIER)
     found = {
         literal(token.text)
         for index, token in enumerate(tokens)
@@ -232,26 +266,44 @@ def file_reads(tokens: Sequence[Token]) -> tuple[str, ...]:
     found |= {
         token.text.lower()
         for index, (token, after) in enumerate(pairwise(tokens))
-        if after.token_type == TokenType.L_PAREN
-        and token.token_type != TokenType.STRING
+        if after.token_type == Kind.L_PAREN
+        and token.token_type != Kind.STRING
         and _FILE_READER.fullmatch(token.text)
-        and (token.token_type != TokenType.GLOB or _is_table(tokens[:index]))  # name GLOB ('a*') is an operator
+        and (token.token_type != Kind.GLOB or _is_table(tokens[:index]))  # name GLOB ('a*') is an operator
     }
     return tuple(sorted(found))
+
+
+def has_unknown_table(tokens: Sequence[Token]) -> bool:
+    """Whether a query reads a function of which nobody here can tell what it looks into, such as `query('…')`.
+
+    >>> [has_unknown_table(tokenize(f"select x from {item}")) for item in ("t", "range(3)", "query('from t')")]
+    [False, False, True]
+    """
+    for index, (token, after) in enumerate(pairwise(tokens)):
+        name = token.text.lower()
+        if after.token_type != Kind.L_PAREN or name in _MAKING_ROWS or not (name[:1].isalpha() or name[:1] == "_"):
+            continue
+        start = index
+        while start > 1 and tokens[start - 1].token_type == Kind.DOT:
+            start -= 2
+        if _LOOKING_AROUND.fullmatch(name) or _is_table(tokens[:start]):
+            return True
+    return False
 
 
 def _is_table(before: Sequence[Token]) -> bool:
     """Whether what follows these tokens is a table: after FROM or JOIN, or in the list that a FROM begins."""
     if not before:
         return False
-    if before[-1].token_type != TokenType.COMMA:
-        is_compared = len(before) > 1 and before[-2].token_type == TokenType.DISTINCT  # IS DISTINCT FROM 'x'
+    if before[-1].token_type != Kind.COMMA:
+        is_compared = len(before) > 1 and before[-2].token_type == Kind.DISTINCT  # IS DISTINCT FROM 'x'
         return before[-1].text.upper() in _BEFORE_TABLES and not is_compared
     depth = 0
     for token in reversed(before):
-        depth += {TokenType.R_PAREN: 1, TokenType.L_PAREN: -1}.get(token.token_type, 0)
+        depth += {Kind.R_PAREN: 1, Kind.L_PAREN: -1}.get(token.token_type, 0)
         if depth < 0 or (depth == 0 and token.token_type in _CLAUSES):
             return False
-        if depth == 0 and token.token_type == TokenType.FROM:
+        if depth == 0 and token.token_type == Kind.FROM:
             return True
     return False

@@ -5,8 +5,10 @@ The binder is the judge of what is right SQL. It must see every relation before 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +24,27 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Binder:
-    """An empty DuckDB that knows the columns of the project's relations."""
+_WORD = re.compile(r"\w+")
 
-    volatile_functions = CLOCK_NAMES | RANDOM_NAMES
-    random_functions = RANDOM_NAMES
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """A relation that a query may read, and is not made before one names it."""
+
+    relation: Relation
+    columns: tuple[tuple[str, str], ...]
+    otherwise: str | None
+
+
+class Binder:
+    """An empty DuckDB that knows the columns of the project's relations.
+
+    Making a table takes about as long as binding a query: what nothing names is not made. A query that does not bind
+    is bound again with all there, so that what is said of it does not depend on that.
+    """
+
+    volatile_functions: frozenset[str] = CLOCK_NAMES | RANDOM_NAMES
+    random_functions: frozenset[str] = RANDOM_NAMES
 
     def __init__(self, root: Path, settings: Mapping[str, object], sources: Iterable[Source] = ()) -> None:
         """Open an engine that can read the schemas of `sources`."""
@@ -34,37 +52,71 @@ class Binder:
         self._connection = open_duckdb(root, settings, extensions=source_extensions(sources))
         self._schemas: set[str] = {"main"}
         self._views: set[Relation] = set()
+        self._waiting: dict[str, list[_Declared]] = {}  # by the first words of their identifiers
+        self._hidden: frozenset[Relation] = frozenset()
+        self._made: list[tuple[str, list[_Declared]]] = []
 
-    def declare(self, relation: Relation, columns: Iterable[tuple[str, str]]) -> None:
-        """Make an empty table of that name with these columns and types."""
-        # As in all of SQL, names that differ in case alone are one.
-        if relation.schema.lower() not in self._schemas:
-            self._connection.execute(f"CREATE SCHEMA {quote(relation.schema)}")
-            self._schemas.add(relation.schema.lower())
-        written = ", ".join(f"{quote(name)} {kind}" for name, kind in columns)
-        with engine_errors():
-            self._connection.execute(f"CREATE TABLE {relation} ({written})")
+    def declare(self, relation: Relation, columns: Iterable[tuple[str, str]], otherwise: str | None = None) -> None:
+        """Let a name stand for an empty table with these columns and types.
 
-    def declare_query(self, relation: Relation, sql: str) -> None:
-        """Let a name stand for a query, where its columns have types that cannot be written down."""
-        with engine_errors():
-            self._connection.execute(f"CREATE VIEW {relation} AS {sql}")
-        self._views.add(relation)
+        It stands for the query `otherwise` where the columns have types that cannot be written down.
+        """
+        self._waiting.setdefault(_first_word(relation), []).append(_Declared(relation, tuple(columns), otherwise))
 
     def undeclare(self, relation: Relation) -> None:
-        """Drop an empty table again."""
-        self._connection.execute(f"DROP TABLE {relation}")
+        """Forget an empty table again."""
+        word = _first_word(relation)
+        waiting = self._waiting.pop(word, [])
+        others = [one for one in waiting if one.relation != relation]
+        if others:
+            self._waiting[word] = others
+        if len(others) == len(waiting):
+            self._connection.execute(f"DROP TABLE {relation}")
+
+    def _make_all(self, words: Iterable[str]) -> None:
+        """Make the relations whose identifiers begin with one of these words, or have none."""
+        for word in self._waiting.keys() & {"", *words}:
+            declared = self._waiting.pop(word, [])
+            self._made.append((word, declared))
+            if hidden := [one for one in declared if one.relation in self._hidden]:
+                self._waiting[word] = hidden
+            for one in declared:
+                if one not in hidden:
+                    self._make(one)
+
+    def _make(self, one: _Declared) -> None:
+        # As in all of SQL, names that differ in case alone are one.
+        relation, schema = one.relation, one.relation.schema.lower()
+        if schema not in self._schemas:
+            self._connection.execute(f"CREATE SCHEMA {quote(relation.schema)}")
+            self._schemas.add(schema)
+        written = ", ".join(f"{quote(name)} {kind}" for name, kind in one.columns)
+        with engine_errors():
+            try:
+                self._connection.execute(f"CREATE TABLE {relation} ({written})")
+            except duckdb.Error:
+                if one.otherwise is None:
+                    raise
+                self._make_all(_words(one.otherwise))
+                self._connection.execute(f"CREATE VIEW {relation} AS {one.otherwise}")
+                self._views.add(relation)
 
     @contextmanager
     def hiding(self, relations: Iterable[Relation]) -> Iterator[None]:
         """Forget relations for a while."""
+        self._hidden = frozenset(relations)
+        schemas, views = {*self._schemas}, {*self._views}
+        self._made.clear()
         self._connection.begin()
         try:
-            for relation in relations:
-                self._connection.execute(f"DROP {'VIEW' if relation in self._views else 'TABLE'} IF EXISTS {relation}")
+            for relation in self._hidden:
+                self._connection.execute(f"DROP {'VIEW' if relation in views else 'TABLE'} IF EXISTS {relation}")
             yield
         finally:
+            # What was made meanwhile is gone with the rest.
             self._connection.rollback()
+            self._waiting.update(reversed(self._made))
+            self._hidden, self._schemas, self._views = frozenset(), schemas, views
 
     def columns_of(self, sql: str) -> tuple[BoundColumn, ...]:
         """Tell the columns of a query.
@@ -72,6 +124,16 @@ class Binder:
         Raises:
             BindError: the query is not one SELECT statement, or names or types in it are wrong.
         """
+        self._make_all(_words(sql))
+        try:
+            return self._bind(sql)
+        except BindError:
+            if not self._waiting:
+                raise
+        self._make_all([*self._waiting])
+        return self._bind(sql)
+
+    def _bind(self, sql: str) -> tuple[BoundColumn, ...]:
         try:
             statements = self._connection.extract_statements(sql)
             if len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT:
@@ -87,6 +149,7 @@ class Binder:
 
     def arrow_schema(self, relation: Relation) -> pa.Schema:
         """Tell the columns of a relation as Arrow has them."""
+        self._make_all(_words(relation.identifier))
         with engine_errors():
             return self._connection.sql(f"SELECT * FROM {relation} LIMIT 0").to_arrow_table().schema
 
@@ -139,6 +202,15 @@ class Binder:
             return found
         before = (prefix + sql).encode()[: found.position].decode(errors="ignore")
         return BindError(found.message, max(len(before) - len(prefix), 0), found.name, found.candidates)
+
+
+def _first_word(relation: Relation) -> str:
+    return next(_words(relation.identifier), "")
+
+
+def _words(text: str) -> Iterator[str]:
+    """The words in a text, in lower case: a query names a relation by all of its words, the first among them."""
+    return (match[0] for match in _WORD.finditer(text.lower()))
 
 
 def _not_one_select(statements: list[duckdb.Statement]) -> str:

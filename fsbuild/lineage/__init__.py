@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
@@ -37,7 +40,11 @@ from fsbuild.lineage.scopes import (
 )
 from fsbuild.values import ColumnEdge, ColumnType, EdgeKind, Lineage
 
-__all__ = ["Input", "trace_lineage"]
+if TYPE_CHECKING:
+    from sqlglot import exp
+    from sqlglot.tokenizer_core import Token
+
+__all__ = ["Input", "Tokenized", "trace_lineage"]
 
 _STRONGEST: tuple[tuple[int, EdgeKind], ...] = (
     (AGGREGATED, "aggregated"),
@@ -53,13 +60,24 @@ _STEERING: tuple[tuple[int, EdgeKind], ...] = (
 )
 
 
-def trace_lineage(sql: str, inputs: Sequence[Input], columns: Sequence[ColumnType]) -> Lineage:
+@dataclass(frozen=True, slots=True)
+class Tokenized:
+    """A text that has a query in it, and the tokens of the query where they are in the text."""
+
+    text: str
+    tokens: Sequence[Token]
+
+
+def trace_lineage(
+    sql: str, inputs: Sequence[Input], columns: Sequence[ColumnType], tokenized: Tokenized | None = None
+) -> Lineage:
     """Trace every output column of a query, and the choice of its rows, back to the columns of its inputs.
 
     `sql` is a SELECT in DuckDB's dialect that reads the inputs by schema and identifier; `columns` are the ones that
-    the engine's binder found. Edges are unique and sorted; `values.ColumnEdge` says what the kinds mean. A kind of
-    steering stays what it is wherever it goes on: rows that are filtered by a row number depend on the columns of its
-    window as `partitions` and `orders`. Never raises: what cannot be traced is `unknown`, with the reason.
+    the engine's binder found; `tokenized` has the tokens of the query where they are known. Edges are unique and
+    sorted; `values.ColumnEdge` says what the kinds mean. A kind of steering stays what it is wherever it goes on: rows
+    that are filtered by a row number depend on the columns of its window as `partitions` and `orders`. Never raises:
+    what cannot be traced is `unknown`, with the reason.
 
         SELECT id, max(x) AS top FROM s.t WHERE y > 0 GROUP BY id
         *   <- t.id groups, t.y filters
@@ -67,7 +85,7 @@ def trace_lineage(sql: str, inputs: Sequence[Input], columns: Sequence[ColumnTyp
         top <- t.x aggregated
     """
     try:
-        trees = DuckDB().parse(sql)
+        trees = _parse(sql, tokenized)
         if len(trees) != 1 or trees[0] is None:
             return Lineage(unknown="the text is not one query")
         by_name = {(i.relation.schema.lower(), i.relation.identifier.lower()): i for i in inputs}
@@ -85,6 +103,13 @@ def trace_lineage(sql: str, inputs: Sequence[Input], columns: Sequence[ColumnTyp
     for known, column in zip(columns, traced.columns, strict=True):
         edges.update(ColumnEdge(known.name, *cell, kind) for cell, w in column.origins.items() for kind in _kinds(w))
     return Lineage(tuple(sorted(edges, key=lambda e: (e.column, e.input_id, e.input_column, e.kind))))
+
+
+def _parse(sql: str, tokenized: Tokenized | None) -> list[exp.Expr | None]:
+    if tokenized is not None:
+        with suppress(SqlglotError):  # which is told with the place in the query
+            return DuckDB().parser().parse([*tokenized.tokens], tokenized.text)
+    return DuckDB().parse(sql)
 
 
 @cache

@@ -7,15 +7,16 @@
     -> other versions to read      inputs.py      pin_inputs
     -> plan -> execute             running.py     plan_run, work_on, tools_for
 
-Beside the road, for what is about tables that are there: nodes.py finds a node and its table by its name and
-points.py one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a
-training set again, measuring.py tells what a table holds and checking.py how its checks stand. retrieving.py prepares
-a query that somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next
-one would find nothing to do. describing.py writes the artifacts that dbt's neighbours read.
-discovery.py lists features, and finds what has a name; freshness.py tells how old
-sources are. unit_subjects.py judges unit tests when a project is compiled, unit_testing.py runs them, and
-increment_testing.py those with batches. tracing.py follows columns across models; baseline.py compiles the project as
-it was in a commit, and impact.py compares it with what is there now.
+Beside the road, for what is about tables that are there: nodes.py finds a node and its table by its name and points.py
+one of its versions, restoring.py brings one back, upkeep.py keeps its files in order, training.py makes a training set
+again, measuring.py tells what a table holds and checking.py how its checks stand. retrieving.py prepares a query that
+somebody asks for and that no model is. last_run.py remembers how a run ended, unchanged.py that the next one would find
+nothing to do, and program.py what the program is that answers. describing.py writes the artifacts that dbt's neighbours
+read. waves.py runs a project in several goes where templates ask for rows, hooks.py what is run around models.
+discovery.py lists features, and finds what has a name; freshness.py tells how old sources are. unit_subjects.py judges
+unit tests when a project is compiled, unit_testing.py runs them, and increment_testing.py those with batches.
+tracing.py follows columns across models; baseline.py compiles the project as it was in a commit, and impact.py compares
+it with what is there now.
 
 Each function takes what the one before it returned. This package alone knows the stages together.
 """

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from fsbuild.errors import BindError, CompileError, FsbuildError, Place, Problem, in_order, serious, suggest
+from fsbuild.cache import Shelf
+from fsbuild.errors import BindError, CompileError, Place, Problem, in_order, serious, suggest
 from fsbuild.pipeline.contracts import contract_problems
 from fsbuild.pipeline.drafting import Draft, compiled_path, sources_in_use
+from fsbuild.pipeline.known import known_relations
+from fsbuild.pipeline.late_binding import LateBinder, binder_over
+from fsbuild.pipeline.program import open_cache
 from fsbuild.pipeline.unit_subjects import unit_test_problems
 from fsbuild.values import (
     INLINED,
@@ -19,13 +24,13 @@ from fsbuild.values import (
     ModelConfig,
     Project,
     Relation,
+    RenderedModel,
     Seed,
     Source,
 )
 
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
-    from fsbuild.engine import Binder
     from fsbuild.features import Declared, Expander, FeatureTable
 
 
@@ -38,18 +43,17 @@ class Compiled:
     known: Mapping[str, KnownRelation]
 
 
-def compile_draft(draft: Draft) -> Compiled:
+def compile_draft(draft: Draft, *, is_tracing: bool = False) -> Compiled:
     """Type every source, seed and model, and check every check's definition, without touching data.
+
+    Lineage is traced when it is asked for; where `is_tracing`, all of it is traced and kept at once.
 
     Raises:
         FsbuildError: SQL, sources or checks are wrong; all problems at once.
     """
-    from fsbuild.engine import Binder
-
-    project = draft.project
-    binder = Binder(project.root, project.target.settings, sources_in_use(draft))
+    project, binder = draft.project, binder_over(draft.project, sources_in_use(draft))
     problems: list[Problem] = []
-    models, known = _bind(draft, binder, problems)
+    models, known = _bind(draft, binder, problems, is_tracing=is_tracing)
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in models.items()}
     columns |= {name: one.columns for name, one in known.items()}
     schemas = _schema_checks(draft, columns, binder, problems)
@@ -79,42 +83,47 @@ def compile_sql(draft: Draft) -> Compiled:
     Raises:
         FsbuildError: SQL or sources are wrong; all problems at once.
     """
-    from fsbuild.engine import Binder
-
-    binder = Binder(draft.project.root, draft.project.target.settings, sources_in_use(draft))
     problems: list[Problem] = []
-    models, known = _bind(draft, binder, problems)
+    models, known = _bind(draft, binder_over(draft.project, sources_in_use(draft)), problems)
     if problems:
         raise CompileError(in_order(problems))
     return Compiled(draft, models, known)
 
 
 def _bind(
-    draft: Draft, binder: Binder, problems: list[Problem]
+    draft: Draft, binder: LateBinder, problems: list[Problem], *, is_tracing: bool = False
 ) -> tuple[dict[str, CompiledModel], dict[str, KnownRelation]]:
     """Type what models read, whose problems are added, and then the models.
 
     Raises:
         CompileError: the SQL of models is wrong; all problems at once.
     """
-    from fsbuild.compile import compile_models
+    from fsbuild.compile import Seams, compile_models
 
-    known = {one.unique_id: one for one in _known_relations(draft, binder, problems)}
+    project = draft.project
+    settings = sorted(project.target.settings.items(), key=str)
+    kept = open_cache(project)
+    known = {one.unique_id: one for one in known_relations(draft, binder, Shelf(kept, "known", settings), problems)}
     parents_first = [draft.models[name] for name in draft.graph.order if name in draft.models]
+    writing = cache(partial(expander, draft, binder))
+    seams = Seams(
+        binder,
+        lambda model: compiled_path(project, model),
+        lambda model, columns: writing().expand(model, columns),
+        Shelf(kept, "model", settings),
+        Shelf(kept, "lineage", settings),
+        is_tracing,
+    )
     try:
-        compiled = compile_models(
-            parents_first,
-            known.values(),
-            binder,
-            lambda model: compiled_path(draft.project, model),
-            expander(draft, binder).expand,
-        )
+        compiled = compile_models(parents_first, known.values(), seams)
     except CompileError as exc:
         raise CompileError(in_order([*problems, *exc.problems])) from exc
+    finally:
+        kept.save()
     return {model.unique_id: model for model in compiled}, known
 
 
-def expander(draft: Draft, binder: Binder) -> Expander:
+def expander(draft: Draft, binder: LateBinder) -> Expander:
     """What writes the joins of features."""
     from fsbuild.compile import select_list
     from fsbuild.features import Expander
@@ -142,6 +151,9 @@ def _declared(draft: Draft) -> Iterator[Declared]:
 
 def _feature_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]]) -> Iterator[Problem]:
     """What is wrong with the keys and times that feature models declare, whoever asks for them."""
+    nodes: tuple[RenderedModel | Seed, ...] = (*draft.models.values(), *draft.project.seeds)
+    if not any(node.config.entity for node in nodes):
+        return
     from fsbuild.features import read_feature_table
 
     entities = {entity.name: entity for entity in draft.project.entities}
@@ -162,35 +174,6 @@ def declared_features(
             yield one, read_feature_table(one, columns[one.unique_id], entities)[0]
 
 
-def _known_relations(draft: Draft, binder: Binder, problems: list[Problem]) -> Iterator[KnownRelation]:
-    """Type the sources that are read, from their files, and all seeds."""
-    from fsbuild.compile import KnownRelation, compile_seed
-    from fsbuild.engine.sources import local_files, scan_seed
-
-    project = draft.project
-    for source in sources_in_use(draft):
-        name = f"{source.source_name}.{source.name}"
-        if source.kind == "files" and local_files(source, project.root) == []:
-            hint = f"relative paths start at the project's folder, {project.root.name}/"
-            problems.append(Problem(f"source '{name}': no file matches '{source.location}'", source.place, hint=hint))
-            continue
-        try:
-            bound = binder.source_columns(source)
-        except FsbuildError as exc:
-            message = exc.problems[0].message.splitlines()[0]
-            problems.append(Problem(f"source '{name}' cannot be read: {message}", source.place))
-            continue
-        columns = tuple(ColumnType(column.name, column.type) for column in bound)
-        yield KnownRelation(source.unique_id, source.relation, columns)
-    for seed in project.seeds:
-        sql = scan_seed(seed, project.root)
-        try:
-            yield compile_seed(seed.unique_id, seed.relation, sql, binder.columns_of(sql))
-        except FsbuildError as exc:
-            message = exc.problems[0].message.splitlines()[0]
-            problems.append(Problem(f"seed '{seed.name}' cannot be read: {message}", Place(seed.path)))
-
-
 def _reference_problems(draft: Draft) -> Iterator[Problem]:
     """Checks that refer to a node which has no rows."""
     project = draft.project
@@ -206,7 +189,7 @@ def _reference_problems(draft: Draft) -> Iterator[Problem]:
 
 
 def _schema_checks(
-    draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: Binder, problems: list[Problem]
+    draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: LateBinder, problems: list[Problem]
 ) -> dict[str, tuple[Check, ...]]:
     """The checks of nodes that have a pandera schema: those of the YAML, and of the schema what that does not say."""
     models = draft.models.values()
@@ -236,7 +219,7 @@ def _subject(check: Check) -> tuple[object, ...]:
     return check.name, (check.column or "").lower(), str(columns)
 
 
-def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: Binder) -> Iterator[Problem]:
+def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: LateBinder) -> Iterator[Problem]:
     """What is wrong with checks: their names and arguments, and the SQL in them, which the engine judges."""
     from fsbuild.check import probe, problems_of
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from fsbuild.errors import BindError, Problem, listing
+from fsbuild.pipeline.late_binding import LateBinder
 from fsbuild.values import BoundColumn, Column, ColumnType, CompiledModel, Model
 
-if TYPE_CHECKING:
-    from fsbuild.engine import Binder
 
-
-def contract_problems(models: Iterable[CompiledModel], binder: Binder) -> Iterator[Problem]:
+def contract_problems(models: Iterable[CompiledModel], binder: LateBinder) -> Iterator[Problem]:
     """Hold the columns of models against the contracts that are enforced.
 
     Columns that YAML names and a model does not have are told of every model, and not here.
@@ -28,7 +25,7 @@ def contract_problems(models: Iterable[CompiledModel], binder: Binder) -> Iterat
         yield from _problems_of(model, compiled.columns, binder)
 
 
-def _problems_of(model: Model, columns: Iterable[ColumnType], binder: Binder) -> Iterator[Problem]:
+def _problems_of(model: Model, columns: Iterable[ColumnType], binder: LateBinder) -> Iterator[Problem]:
     written = {column.name.lower(): column for column in model.columns}
     unnamed = [column for column in columns if column.name.lower() not in written]
     if unnamed:
@@ -40,7 +37,7 @@ def _problems_of(model: Model, columns: Iterable[ColumnType], binder: Binder) ->
             yield from _type_problems(written[column.name.lower()], column, binder)
 
 
-def _type_problems(written: Column, column: ColumnType, binder: Binder) -> Iterator[Problem]:
+def _type_problems(written: Column, column: ColumnType, binder: LateBinder) -> Iterator[Problem]:
     """Where a column is of another type than its contract says."""
     if written.data_type is None:
         message = f"the contract says no type of column '{written.name}'"

@@ -9,13 +9,11 @@ always safe to delete. Where something cannot be marked, nothing is kept.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
@@ -25,7 +23,9 @@ from typing import Any
 from fsbuild.load import INSTALL_PATH, PACKAGE_FILES, PATH_KEYS, PROJECT_FILES, Overrides, home_profiles
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import sources_in_use
+from fsbuild.pipeline.marks import table_mark
 from fsbuild.pipeline.nodes import has_table, relation_of
+from fsbuild.pipeline.program import program_marks
 from fsbuild.pipeline.state import open_lake
 from fsbuild.values import (
     SCHEMA_FOLDER,
@@ -41,7 +41,6 @@ from fsbuild.values import (
 
 _FOLDER = "target"
 _FILE = "unchanged.json"
-_LIBRARIES = ("duckdb", "duckdb_extension_delta", "sqlglot", "jinja2", "yaml", "deltalake", "pandera", "polars")
 _JINJA = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 # What makes a template's text, or what it says to a person, differ from run to run.
 _MOMENTARY = re.compile(r"\b(?:invocation_id|run_started_at|modules|thread_id|log|print|exceptions)\b")
@@ -86,7 +85,7 @@ class Question:
         """The question, and who answers it."""
         given = self.overrides
         asked = [str(self.root), given.target, str(given.profiles_dir), given.threads, self.select, self.exclude]
-        return json.dumps([asked, repr(given.variables), list(_program())])
+        return json.dumps([asked, repr(given.variables), program_marks()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +211,7 @@ def _marks(root: Path, watched: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     return {
         "environment": [_hidden(os.environ.get(name)) for name in watched["environment"]],
-        "tables": [_table_mark(table) for table in watched["tables"]],
+        "tables": [table_mark(table) for table in watched["tables"]],
         "sources": sources,
     }
 
@@ -245,31 +244,9 @@ def _sources(root: Path, locations: Sequence[str]) -> list[Any] | None:
     return None if None in found else [file_states(files or [], root) for files in found]
 
 
-def _table_mark(table: str) -> list[object] | None:
-    """The last commit of a table's log, as a file; None where there is none."""
-    try:
-        with os.scandir(f"{table}/_delta_log") as entries:
-            last = max((entry for entry in entries if entry.name.endswith(".json")), key=lambda entry: entry.name)
-        stat = last.stat()
-    except (OSError, ValueError):
-        return None
-    return [last.name, stat.st_size, stat.st_mtime_ns, stat.st_ino]
-
-
 def _hidden(value: str | None) -> str | None:
     """A value of the environment is a secret perhaps."""
     return None if value is None else hashlib.blake2b(value.encode(errors="replace"), digest_size=16).hexdigest()
-
-
-def _program() -> Iterator[object]:
-    """This program's files, and the versions of all that is installed beside the libraries that it asks."""
-    yield sys.version
-    for file in sorted(file for kind in ("*.py", "*.sql") for file in Path(__file__).parents[1].rglob(kind)):
-        stat = file.stat()
-        yield [str(file), stat.st_size, stat.st_mtime_ns]
-    origins = {spec.origin for name in _LIBRARIES if (spec := importlib.util.find_spec(name)) and spec.origin}
-    for site in sorted({Path(origin).parents[1] for origin in origins}):
-        yield sorted(entry.name for entry in site.glob("*.dist-info"))
 
 
 def _written(result: NodeResult) -> dict[str, object]:

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 from fsbuild.errors import Problem, in_order
 from fsbuild.pipeline.drafting import Draft, unit_tests_of
+from fsbuild.pipeline.late_binding import LateBinder, binder_over
 from fsbuild.values import INLINED, STORED, ColumnType, CompiledModel, FixtureRows, RenderedModel, UnitTest
 
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
-    from fsbuild.engine import Binder
     from fsbuild.unit_tests import Judge, Subject
 
 Columns = Mapping[str, Sequence[ColumnType]]
 
 
 def unit_test_problems(
-    draft: Draft, models: Mapping[str, CompiledModel], known: Mapping[str, KnownRelation], binder: Binder
+    draft: Draft, models: Mapping[str, CompiledModel], known: Mapping[str, KnownRelation], binder: LateBinder
 ) -> list[Problem]:
     """Tell what is wrong with all unit tests of a project that compiles.
 
@@ -37,10 +37,8 @@ def unit_test_problems(
         (test, subject_of(test, draft, draft.models, columns, is_known=not changes_sql(test, draft))) for test in tests
     ]
     if any(rows.sql is not None for test in tests for rows in _all_rows(test)):
-        from fsbuild.engine import Binder
-
         # The project's binder knows tables that the query of a fixture must not read.
-        binder = Binder(draft.project.root, draft.project.target.settings)
+        binder = binder_over(draft.project)
     return judged(subjects, binder)[1]
 
 
@@ -50,14 +48,14 @@ def _all_rows(test: UnitTest) -> Iterator[FixtureRows]:
         yield from (one.rows for one in batch.given)
 
 
-def judged(subjects: Iterable[tuple[UnitTest, Subject]], binder: Binder) -> tuple[list[UnitTest], list[Problem]]:
+def judged(subjects: Iterable[tuple[UnitTest, Subject]], binder: LateBinder) -> tuple[list[UnitTest], list[Problem]]:
     """Judge unit tests; those that are right come back complete."""
     from fsbuild.unit_tests import judge_tests
 
     return judge_tests(subjects, judge_with(binder))
 
 
-def judge_with(binder: Binder) -> Judge:
+def judge_with(binder: LateBinder) -> Judge:
     """What the engine has to say about the rows of unit tests."""
     from fsbuild.unit_tests import Judge
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from fsbuild.errors import CompileError, FsbuildError, Problem, UsageError, in_order
 from fsbuild.pipeline.compiling import Compiled, expander
 from fsbuild.pipeline.drafting import compiled_path
+from fsbuild.pipeline.late_binding import LateBinder, binder_over
 from fsbuild.pipeline.running import TryOut
 from fsbuild.pipeline.unit_subjects import changes_sql, in_test, judged, known_columns, reach, subject_of
 from fsbuild.values import (
@@ -32,7 +33,7 @@ from fsbuild.values import (
 
 if TYPE_CHECKING:
     from fsbuild.compile import KnownRelation
-    from fsbuild.engine import Binder, Scratch
+    from fsbuild.engine import Scratch
 
 Row = Mapping[str, object]
 
@@ -60,14 +61,12 @@ def prepare_trials(compiled: Compiled, tests: Sequence[UnitTest], moment: Moment
     Raises:
         FsbuildError: a test is wrong, or its model does not compile with the test's overrides; all of them at once.
     """
-    from fsbuild.engine import Binder
-
     trials: dict[str, list[Trial]] = {}
     if not tests:
         return trials
     problems: list[Problem] = []
     project = compiled.draft.project
-    binder = Binder(project.root, project.target.settings)
+    binder = binder_over(project)
     for test in tests:
         try:
             trials.setdefault(test.model_id, []).append(_prepare(test, compiled, binder, moment))
@@ -97,7 +96,7 @@ def trying_out(compiled: Compiled, trials: Mapping[str, Sequence[Trial]], moment
 # --- making ready ----------------------------------------------------------------------------------------------------
 
 
-def _prepare(test: UnitTest, compiled: Compiled, binder: Binder, moment: Moment) -> Trial:
+def _prepare(test: UnitTest, compiled: Compiled, binder: LateBinder, moment: Moment) -> Trial:
     draft, is_new = compiled.draft, changes_sql(test, compiled.draft)
     rendered = _render_again(test, compiled, moment) if is_new else draft.models
     between, leaves = reach(test, rendered)
@@ -138,19 +137,13 @@ def _compile_again(
     test: UnitTest, compiled: Compiled, rendered: Sequence[RenderedModel], known: Mapping[str, KnownRelation]
 ) -> tuple[CompiledModel, ...]:
     """Compile the models of one test by themselves, over its inputs."""
-    from fsbuild.compile import compile_models
-    from fsbuild.engine import Binder
+    from fsbuild.compile import Seams, compile_models
 
     draft = compiled.draft
-    binder = Binder(draft.project.root, draft.project.target.settings)
+    binder = binder_over(draft.project)
     try:
-        return compile_models(
-            rendered,
-            known.values(),
-            binder,
-            lambda model: compiled_path(draft.project, model),
-            expander(draft, binder).expand,
-        )
+        seams = Seams(binder, lambda model: compiled_path(draft.project, model), expander(draft, binder).expand)
+        return compile_models(rendered, known.values(), seams)
     except FsbuildError as exc:
         raise CompileError(in_test(test, exc.problems)) from exc
 
@@ -164,7 +157,7 @@ def _known_relation(unique_id: str, compiled: Compiled) -> KnownRelation:
     return replace(compiled.known[unique_id], select="")
 
 
-def _stored(test: UnitTest, known: KnownRelation, binder: Binder) -> KnownRelation:
+def _stored(test: UnitTest, known: KnownRelation, binder: LateBinder) -> KnownRelation:
     """An input with the types in which a Delta table keeps its values."""
     columns = binder.columns_of("SELECT " + ", ".join(f"CAST(NULL AS {column.type})" for column in known.columns))
     kept = []

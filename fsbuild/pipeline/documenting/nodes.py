@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
-from fsbuild.compile.definitions import locate_columns
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.documenting.columns import Columns, column_page
 from fsbuild.pipeline.documenting.facts import Facts
 from fsbuild.pipeline.documenting.links import Links, folder_of
+from fsbuild.pipeline.documenting.spans import column_spans, shown_sql
 from fsbuild.pipeline.documenting.tables import versions_of
 from fsbuild.recipes import RECIPE
-from fsbuild.site.pages import GraphNode, NodePage, Origin, PinnedInput
+from fsbuild.site.pages import ColumnPage, GraphNode, NodePage, Origin, PinnedInput
 from fsbuild.values import CompiledModel, ModelConfig, Seed, Source, TableState
 
 
@@ -23,8 +24,9 @@ def node_pages(compiled: Compiled, links: Links, columns: Columns, facts: Facts)
     nodes: tuple[Seed | Source, ...] = (*project.seeds, *project.sources)
     declared = {node.unique_id: node for node in nodes}
     pages: dict[str, NodePage] = {}
+    shown = _shown_columns(compiled, links, columns, facts)
     for unique_id in compiled.draft.graph.order:
-        page = pages[unique_id] = _node_page(unique_id, compiled, links, columns, facts)
+        page = pages[unique_id] = _node_page(unique_id, compiled, links, shown, facts)
         match declared.get(unique_id):
             case Seed() as seed:
                 _add_seed(page, seed)
@@ -33,11 +35,23 @@ def node_pages(compiled: Compiled, links: Links, columns: Columns, facts: Facts)
     return pages
 
 
-def _node_page(unique_id: str, compiled: Compiled, links: Links, columns: Columns, facts: Facts) -> NodePage:
+def _shown_columns(compiled: Compiled, links: Links, columns: Columns, facts: Facts) -> dict[str, list[ColumnPage]]:
+    """Describe the columns of every node, by id."""
+    spans = column_spans(compiled)
+    return {
+        name: [
+            column_page(column, links, spans.get(name, {}).get(column.name), facts.measured.get(name))
+            for column in known.values()
+        ]
+        for name, known in columns.items()
+    }
+
+
+def _node_page(
+    unique_id: str, compiled: Compiled, links: Links, columns: Mapping[str, list[ColumnPage]], facts: Facts
+) -> NodePage:
     node = compiled.draft.graph.nodes[unique_id]
     model, measured = compiled.models.get(unique_id), facts.measured.get(unique_id)
-    text = model.rendered.sql.text.strip("\n") if model is not None else ""
-    spans = locate_columns(text, [column.name for column in model.columns]) if model is not None else {}
     page: NodePage = {
         "id": unique_id,
         "name": links.refs[unique_id]["name"],
@@ -48,9 +62,7 @@ def _node_page(unique_id: str, compiled: Compiled, links: Links, columns: Column
         "keys": [],
         "parents": links.to(links.parents[unique_id]),
         "children": links.to(links.children[unique_id]),
-        "columns": [
-            column_page(column, links, spans.get(column.name), measured) for column in columns[unique_id].values()
-        ],
+        "columns": columns[unique_id],
         "checks": list(facts.checks.get(unique_id, ())),
         "versions": versions_of(facts.commits.get(unique_id, ())),
     }
@@ -65,16 +77,16 @@ def _node_page(unique_id: str, compiled: Compiled, links: Links, columns: Column
     if facts.quarantined.get(unique_id):
         page["quarantined"] = facts.quarantined[unique_id]
     if model is not None:
-        _add_model(page, model, text)
+        _add_model(page, model)
         pins = _pins(facts.states.get(unique_id), compiled, links)
         if pins:
             page["pins"] = pins
     return page
 
 
-def _add_model(page: NodePage, model: CompiledModel, text: str) -> None:
+def _add_model(page: NodePage, model: CompiledModel) -> None:
     config = model.rendered.config
-    page["sql"], page["compiled"] = model.rendered.model.raw_sql, text
+    page["sql"], page["compiled"] = model.rendered.model.raw_sql, shown_sql(model)
     page["relation"] = f"{model.rendered.relation.schema}.{model.rendered.relation.identifier}"
     if config.materialized == "incremental":
         page["strategy"] = config.strategy
