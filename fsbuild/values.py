@@ -637,6 +637,8 @@ class Project:
     # The docs block that is the first page of the documentation.
     overview: str = ""
     checks_gate_run: bool = True
+    # Read from dbt's own project file: what dbt lets pass is told as a warning, and not refused.
+    is_of_dbt: bool = False
     # The folders below the root that its nodes were read from.
     folders: tuple[str, ...] = ()
 

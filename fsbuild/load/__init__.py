@@ -62,6 +62,7 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
         exposures=nodes.exposures,
         overview=reading.docs.get(OVERVIEW, ""),
         checks_gate_run=_checks_gate_run(section),
+        is_of_dbt=_is_of_dbt(section),
         folders=tuple(
             dict.fromkeys(
                 [SCHEMA_FOLDER, *(folder for key, default in PATH_KEYS.items() for folder in section.get(key, default))]
@@ -73,4 +74,8 @@ def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Projec
 def _checks_gate_run(section: Section) -> bool:
     """Whether `run` checks before it publishes; in a project read from dbt's own file only where it is asked for."""
     flags = section.get("flags") or {}
-    return section.file != "dbt_project.yml" or flags.get("gate") == "always"
+    return not _is_of_dbt(section) or flags.get("gate") == "always"
+
+
+def _is_of_dbt(section: Section) -> bool:
+    return section.file == "dbt_project.yml"
