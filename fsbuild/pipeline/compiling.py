@@ -22,7 +22,6 @@ from fsbuild.values import (
     CompiledModel,
     Model,
     ModelConfig,
-    Project,
     Relation,
     RenderedModel,
     Seed,
@@ -67,7 +66,7 @@ def compile_draft(draft: Draft, *, is_tracing: bool = False) -> Compiled:
             for name, one in models.items()
         }
     problems.extend(_check_problems(draft, columns, binder))
-    problems.extend(_column_problems(project, columns))
+    problems.extend(_column_problems(draft, columns))
     problems.extend(contract_problems(models.values(), binder))
     problems.extend(_feature_problems(draft, columns))
     problems.extend(_reference_problems(draft))
@@ -281,13 +280,19 @@ def _quarantine_problems(node: Model | Seed | Source, draft: Draft) -> Iterator[
         yield Problem(f"'{taken}' is the table of the rows kept out of '{node.name}', and a node", check.place)
 
 
-def _column_problems(project: Project, columns: Mapping[str, Sequence[ColumnType]]) -> Iterator[Problem]:
-    """Columns that YAML describes and that the node does not have."""
+def _column_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]]) -> Iterator[Problem]:
+    """Columns that YAML describes and that the node does not have.
+
+    dbt lets them pass unless a contract promises them, so that projects of dbt are only told of them.
+    """
+    project = draft.project
     nodes: tuple[Model | Seed | Source, ...] = (*project.models, *project.seeds, *project.sources)
     for node in nodes:
         present = {column.name.lower(): column.name for column in columns.get(node.unique_id, ())}
+        rendered = draft.models.get(node.unique_id)
+        is_promised = rendered is not None and rendered.config.has_contract
         for column in node.columns if present else ():
             if column.name.lower() not in present:
                 message = f"column '{column.name}' is described, but '{node.name}' has no such column"
                 hint = suggest(column.name, present.values())
-                yield Problem(message, column.place, hint=hint, is_minor=True)
+                yield Problem(message, column.place, hint=hint, is_minor=not is_promised)

@@ -1,0 +1,1 @@
+select cast('x' || x as integer) as x from {{ ref('fine') }}

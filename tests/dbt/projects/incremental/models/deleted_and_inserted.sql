@@ -1,0 +1,2 @@
+{{ config(unique_key='day', incremental_strategy='delete+insert') }}
+select * from {{ ref('events') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='ephemeral') }}
+select 1 as x union all select 2

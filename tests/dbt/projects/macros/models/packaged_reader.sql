@@ -1,0 +1,1 @@
+select * from {{ ref('helpers', 'packaged') }} union all select * from {{ ref('packaged') }}

@@ -1,0 +1,1 @@
+select {{ dbt_utils_like_star(ref('kinds'), except=['n']) }} from {{ ref('kinds') }}

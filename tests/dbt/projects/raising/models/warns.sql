@@ -1,0 +1,2 @@
+{% do exceptions.warn('careful') %}
+select 1 as x

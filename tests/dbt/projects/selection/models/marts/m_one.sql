@@ -1,0 +1,1 @@
+select x from {{ ref('s_one') }} union all select x from {{ ref('s_two') }}

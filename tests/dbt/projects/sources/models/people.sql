@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select distinct customer_id from {{ source('shop', 'people') }}

@@ -1,0 +1,1 @@
+{% macro now() %}5{% endmacro %}
