@@ -220,9 +220,10 @@ def test_a_command_that_finds_mistakes_leaves_artifacts_of_its_own(shop: Path) -
 
 def test_a_mistake_in_yaml_is_one_of_what_is_described_there(shop: Path) -> None:
     file = shop / "models/marts/marts.yml"
-    file.write_text(file.read_text().replace("[{name: day, granularity: day}]", "[{name: date, granularity: day}]"))
+    text = "[{name: day, granularity: day, data_tests: [unik]}]"
+    file.write_text(file.read_text().replace("[{name: day, granularity: day}]", text))
 
-    with pytest.raises(FsbuildError, match="no such column"):
+    with pytest.raises(FsbuildError, match="unik"):
         Project(shop).build()
 
     statuses = {one["unique_id"]: one["status"] for one in artifact(shop, "run_results")["results"]}
