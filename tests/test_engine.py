@@ -205,6 +205,41 @@ def test_a_binder_knows_what_was_declared_and_forgets_what_was_undeclared(tmp_pa
         binder.columns_of(f"SELECT * FROM {relation}")
 
 
+def test_what_is_hidden_is_there_again_afterwards_whether_it_was_made_before_or_not(tmp_path: Path) -> None:
+    binder = Binder(tmp_path, {})
+    a, b, c = (Relation("raw", name) for name in ("a", "b x", "c"))
+    for relation in (a, b, c):
+        binder.declare(relation, [("x", "INTEGER")])
+    assert binder.columns_of("SELECT * FROM raw.a")
+    for hidden in ((a, b), (a,), (b,), (c,)):
+        with binder.hiding(hidden):
+            for relation in (a, b, c):
+                if relation in hidden:
+                    with pytest.raises(BindError):
+                        binder.columns_of(f"SELECT * FROM {relation}")
+                else:
+                    assert binder.columns_of(f"SELECT * FROM {relation}")
+    assert len(binder.columns_of(f"SELECT * FROM {a}, {b}, {c}")) == 3
+
+
+def test_a_table_whose_types_have_no_names_is_its_query(tmp_path: Path) -> None:
+    binder = Binder(tmp_path, {})
+    binder.declare(Relation("main", "a"), [("x", "INTEGER")])
+    binder.declare(Relation("main", "v"), [("r", "STRUCT(INTEGER, INTEGER)")], "SELECT row(x, 1) AS r FROM a")
+    binder.declare(Relation("main", "w"), [("r", "STRUCT(INTEGER, INTEGER)")], "SELECT r FROM v")
+    assert [column.type for column in binder.columns_of("SELECT r FROM w")] == ["STRUCT(INTEGER, INTEGER)"]
+    with binder.hiding([Relation("main", "a")]), pytest.raises(BindError):
+        binder.columns_of("SELECT * FROM a")
+    assert binder.columns_of("SELECT * FROM a, v, w")
+
+
+def test_a_table_that_nothing_names_is_suggested_all_the_same(tmp_path: Path) -> None:
+    binder = Binder(tmp_path, {})
+    binder.declare(Relation("main", "orders"), [("x", "INTEGER")])
+    with pytest.raises(BindError, match="orders"):
+        binder.columns_of("SELECT * FROM ordrs")
+
+
 def test_schemas_that_differ_in_case_alone_are_one(tmp_path: Path, warehouse: Warehouse) -> None:
     binder = Binder(tmp_path, {})
     for number, schema in enumerate(("Main", "raw", "RAW")):

@@ -78,11 +78,15 @@ class Binder:
         for word in self._waiting.keys() & {"", *words}:
             declared = self._waiting.pop(word, [])
             self._made.append((word, declared))
-            if hidden := [one for one in declared if one.relation in self._hidden]:
-                self._waiting[word] = hidden
-            for one in declared:
-                if one not in hidden:
-                    self._make(one)
+            hidden = [one for one in declared if one.relation in self._hidden]
+            left = [one for one in declared if one not in hidden]
+            try:
+                while left:
+                    self._make(left[0])
+                    del left[0]
+            finally:
+                if left or hidden:
+                    self._waiting[word] = [*left, *hidden]
 
     def _make(self, one: _Declared) -> None:
         # As in all of SQL, names that differ in case alone are one.
@@ -130,7 +134,8 @@ class Binder:
         except BindError:
             if not self._waiting:
                 raise
-        self._make_all([*self._waiting])
+        with suppress(BindError):  # of a view on what is hidden
+            self._make_all([*self._waiting])
         return self._bind(sql)
 
     def _bind(self, sql: str) -> tuple[BoundColumn, ...]:
