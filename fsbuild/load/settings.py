@@ -27,7 +27,7 @@ PATH_KEYS = {
 _TEXT_KEYS = frozenset(
     {"name", "version", "config-version", "profile", "require-dbt-version", "target-path", "clean-targets"}
     | {"packages-install-path", "log-path", "vars", "models", "seeds", "snapshots", "flags"}
-    | {"query-comment"}
+    | {"query-comment", "dbt-cloud"}
 )
 _OF_TARGET = ("models", "seeds", "snapshots")
 _NOT_YET = frozenset({"on-run-start", "on-run-end", "dispatch", "data_tests", "tests", "sources", "exposures"})
@@ -91,9 +91,11 @@ def read_project_file(root: Path, overrides: Overrides, evaluate: Evaluate) -> t
     given = dict(overrides.variables or {})
     text = read_text(root / file, file)
     written = parse_yaml(text, file)
-    section = written.without(*_OF_TARGET).evaluated(lambda value, place: evaluate(value, given, place))
+    # dbt takes variables as they are written: what looks like Jinja in them is for the template that prints them.
+    as_written = (*_OF_TARGET, "vars") if file == "dbt_project.yml" else _OF_TARGET
+    section = written.without(*as_written).evaluated(lambda value, place: evaluate(value, given, place))
     section = replace(
-        section, data={**section.data, **{key: written.data[key] for key in _OF_TARGET if key in written}}
+        section, data={**section.data, **{key: written.data[key] for key in as_written if key in written}}
     )
     problems: list[Problem] = []
     section.check_keys({*_TEXT_KEYS, *PATH_KEYS}, problems, unsupported=_NOT_YET)
