@@ -8,7 +8,7 @@ SOURCES := $(shell find fsbuild project_template -type f -not -path '*/__pycache
 
 READERS := $(basename $(notdir $(wildcard tests/readers/*.txt)))
 
-.PHONY: demo test check lint types contracts tests readers wheel site bench clean
+.PHONY: demo test check lint types contracts tests readers wheel site dbt bench clean
 
 demo: .venv/.installed
 	@test -d demo || $(BIN)/fsbuild init demo
@@ -23,7 +23,7 @@ demo: .venv/.installed
 
 test: check
 
-check: lint types contracts tests readers wheel site
+check: lint types contracts tests readers wheel site dbt
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
@@ -72,6 +72,16 @@ site: .venv/.installed-dev site/node_modules/.installed
 site/node_modules/.installed: site/package-lock.json
 	@command -v npm > /dev/null || { echo "the pages are built with Node 20.19 or newer: install nodejs and npm"; exit 1; }
 	cd site && npm ci --no-audit --no-fund
+	@touch $@
+
+# The judge of dbt compatibility: the projects of tests/dbt/projects run through dbt itself, in an environment of its own,
+# and through fsbuild. Both have the same engine, so that what differs is theirs.
+dbt: .venv/.installed-dev .venv/dbt/.installed
+	$(BIN)/pytest -m dbt tests/dbt -n 2 --dist loadgroup
+
+.venv/dbt/.installed: .venv/.installed-dev tests/dbt/requirements.txt
+	$(PYTHON) -m venv .venv/dbt
+	.venv/dbt/bin/pip install --quiet --disable-pip-version-check --requirement tests/dbt/requirements.txt
 	@touch $@
 
 bench: .venv/.installed-dev

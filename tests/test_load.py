@@ -751,3 +751,10 @@ def test_whatever_yaml_says_it_is_a_project_or_has_problems(document: dict[str, 
         except FsbuildError as exc:
             problems = exc.problems
         assert all(problem.place is not None for problem in problems)
+
+
+def test_dbts_variables_are_taken_as_they_are_written(tmp_path: Path) -> None:
+    write_files(
+        tmp_path, {"dbt_project.yml": "name: shop\ndbt-cloud: {project-id: 1}\nvars: {day: '{{ nowhere() }}'}\n"}
+    )
+    assert load(tmp_path).variables == {"day": "{{ nowhere() }}"}

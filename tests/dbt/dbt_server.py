@@ -1,7 +1,7 @@
 """Runs dbt commands for the judge: requests as JSON lines in, exit codes as JSON lines out.
 
-Runs with the Python of dbt's own environment. dbt is imported once; each command runs in a fork of this process, so that
-it starts as fresh as one from a shell, and seconds sooner.
+Runs with the Python of dbt's own environment. dbt is imported once; each command runs in a fork of this process, so
+that it starts as fresh as one from a shell, and seconds sooner.
 """
 
 from __future__ import annotations
@@ -11,21 +11,26 @@ import os
 import sys
 from typing import Any, NoReturn
 
-import dbt.adapters.duckdb
+import dbt.adapters.duckdb  # imported for the forks, which would otherwise import it each
 import dbt.task.build  # noqa: F401
 from dbt.cli.main import cli
 
 
 def main() -> None:
     """Serve until the requests end."""
-    print(json.dumps("ready"), flush=True)
+    _answer("ready")
     while line := sys.stdin.readline():
         request = json.loads(line)
         child = os.fork()
         if child == 0:
             _run(request)
         _, status = os.waitpid(child, 0)
-        print(json.dumps(os.waitstatus_to_exitcode(status)), flush=True)
+        _answer(os.waitstatus_to_exitcode(status))
+
+
+def _answer(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
 
 
 def _run(request: dict[str, Any]) -> NoReturn:

@@ -7,12 +7,13 @@ A project of the judge is a folder with a dbt project and a file `commands`, one
     use second_day                 copies the folder overlays/second_day over the project
     # a remark
 
-Nothing is known here of how either program works: rows are read from dbt's DuckDB file and from the lake's Delta tables,
+Nothing is known here of how either program works: rows are read from dbt's DuckDB file and the lake's Delta tables,
 how a command ended from its exit code and from `target/run_results.json`, what it lists from its output.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -209,17 +210,13 @@ def _nodes_of_dbt(folder: Path) -> list[dict[str, Any]]:
 def _tables_of_dbt(folder: Path, nodes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Content]]:
     if not (folder / _DATABASE).is_file():
         return
-    before = Path.cwd()
-    os.chdir(folder)  # views over files name them from the project's folder
-    try:
-        with duckdb.connect(_DATABASE) as connection:
-            there = set(connection.sql("select table_schema, table_name from information_schema.tables").fetchall())
-            for node in nodes:
-                if (node["schema"], node["alias"]) in there:
-                    relation = connection.sql(f'from "{node["schema"]}"."{node["alias"]}"')
-                    yield node["unique_id"], _content(relation.columns, relation.fetchall())
-    finally:
-        os.chdir(before)
+    # Views over files name them from the project's folder.
+    with contextlib.chdir(folder), duckdb.connect(_DATABASE) as connection:
+        there = set(connection.sql("select table_schema, table_name from information_schema.tables").fetchall())
+        for node in nodes:
+            if (node["schema"], node["alias"]) in there:
+                relation = connection.sql(f'from "{node["schema"]}"."{node["alias"]}"')
+                yield node["unique_id"], _content(relation.columns, relation.fetchall())
 
 
 def _tables_of_ours(
@@ -230,7 +227,6 @@ def _tables_of_ours(
         if (place / "_delta_log").is_dir():
             table = DeltaTable(str(place))
             found = pa.table(QueryBuilder().register("t", table).execute("select * from t").read_all())
-            # A table may have two columns of one name nowhere, so that rows can be dictionaries.
             yield node["unique_id"], _content(found.column_names, [tuple(row.values()) for row in found.to_pylist()])
         elif node["config"]["materialized"] == "view" and (shown := _shown(folder, node, last)) is not None:
             yield node["unique_id"], shown
@@ -255,7 +251,7 @@ def _content(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Conten
     return Content(tuple(columns), Counter(tuple(_plain(value) for value in row) for row in rows))
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> object:  # noqa: PLR0911 - a line for each type
     """A value such that equal ones are equal, of whatever types, and can be counted."""
     match value:
         case bool() | None | str() | bytes():

@@ -1,14 +1,15 @@
 """Each project of the judge, run by dbt-core with dbt-duckdb and by fsbuild, must leave the same behind.
 
-What fsbuild cannot yet do is in `to_do.py`; such a test fails when the feature arrives, until its line is taken out there.
+What fsbuild cannot yet do is in `to_do.py`; such a test fails when the feature arrives, until its line is taken
+out there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.dbt.harness import PROJECTS, Both, Ending
 from tests.dbt.to_do import TO_DO
@@ -18,7 +19,7 @@ ASPECTS = ("exit_codes", "results", "listings", "rows")
 _NAMES = sorted(folder.name for folder in PROJECTS.iterdir() if (folder / "commands").is_file())
 
 
-def _projects(aspect: str) -> list[ParameterSet]:
+def _projects(aspect: str) -> list[Any]:
     """Every project, expected to fail where `to_do.py` says so; all tests of a project run in one process."""
     parameters = []
     for name in _NAMES:

@@ -5,7 +5,7 @@ select
     {{ dbt.dateadd('day', 2, 'a') }} as later,
     {{ dbt.date_trunc('month', 'a') }} as month,
     {{ dbt.last_day('a', 'month') }} as last_day,
-    {{ dbt.safe_cast("'x'", api.Column.translate_type('integer')) }} as casted,
+    {{ dbt.safe_cast("'8'", api.Column.translate_type('integer')) }} as casted,
     {{ dbt.cast("'7'", api.Column.translate_type('integer')) }} as seven,
     {{ dbt.concat(['t', "'!'"]) }} as joined,
     {{ dbt.length('t') }} as length,

@@ -7,5 +7,5 @@ select
     '{{ columns | join("|") }}' as told,
     '{{ relation is not none }} {{ missing is none }} {{ loaded is not none }}' as is_there,
     '{{ relation.identifier }} {{ relation.type }} {{ relation.schema }}' as shape,
-    '{{ api.Column("a", "integer").name }} {{ api.Relation.create(schema="s", identifier="i").include(database=false) | replace(chr, "") if false else "" }}' as made
+    '{{ api.Column("a", "integer").name }} {{ api.Relation.create(schema="s", identifier="i").identifier }}' as made
 from {{ ref('kinds') }}

@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('kinds') }}
 {%- call statement('biggest', fetch_result=True) -%}
 select kind, n from {{ ref('kinds') }} order by n desc limit 1
 {%- endcall -%}

@@ -4,6 +4,6 @@
 {% macro greeting() %}{{ return(adapter.dispatch('greeting', 'helpers')()) }}{% endmacro %}
 {% macro default__greeting() %}'from the package'{% endmacro %}
 {% macro say_too() %}{{ print('too') }}{% endmacro %}
-{% test larger_than(model, column_name, limit) %}
-select * from {{ model }} where {{ column_name }} <= {{ limit }}
+{% test larger_than(model, column_name, bound) %}
+select * from {{ model }} where {{ column_name }} <= {{ bound }}
 {% endtest %}

@@ -16,7 +16,7 @@ select
     '{{ run_started_at.strftime("%Y") | length }}' as year_length,
     '{{ dbt_version[:2] }}' as version,
     '{{ this.name }} {{ this.schema }} {{ this.identifier }} {{ this.table }} {{ model.name }} {{ model.fqn | join(".") }}' as me,
-    '{{ config.get("materialized") }} {{ config.get("nothing", "else") }} {{ config.get("meta").level }} {{ config.meta_get("owner", "x") if config.meta_get else "us" }}' as configured,
+    '{{ config.get("materialized") }} {{ config.get("nothing", "else") }} {{ config.get("meta").level }}' as configured,
     '{{ execute }}' as executes,
     '{{ as_bool("true") if false else "text" }} {{ "1" | as_number if false else 1 }}' as filtered,
     '{{ ["a", "b"] | join("-") | upper }}' as filters,

@@ -1,1 +1,0 @@
-{% macro now() %}5{% endmacro %}
