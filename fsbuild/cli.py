@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 import click
 
@@ -221,18 +221,41 @@ def common_options(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+class Words(click.Option):
+    """An option that takes all words up to the next option, as dbt's do: `--select a b`."""
+
+    def add_to_parser(self, parser: click.parser._OptionParser, ctx: click.Context) -> None:
+        """Let the parser give this option the words that follow its first one, too."""
+        super().add_to_parser(parser, ctx)
+        options = {**parser._long_opt, **parser._short_opt}  # noqa: SLF001 - click has no other way to them
+        for option in {id(options[name]): options[name] for name in self.opts}.values():
+            option.process = _taking_all(option.process)  # type: ignore[assignment, method-assign]
+
+
+def _taking_all(process: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def take(value: object, state: Any) -> None:  # noqa: ANN401 - click's own
+        process(value, state)
+        while state.rargs and not state.rargs[0].startswith("-"):
+            process(state.rargs.pop(0), state)
+
+    return take
+
+
 def selection_options(command: Callable[P, R]) -> Callable[P, R]:
     """Add --select and --exclude; the command gets them as one `selection`."""
 
     @click.option(
         "-s",
         "--select",
+        cls=Words,
         multiple=True,
         metavar="SELECTOR",
         help="Nodes to take: name, +name, name+, @name, tag:x, path:x, source:x, config.materialized:x; "
         "a space or another --select unites, a comma intersects.",
     )
-    @click.option("--exclude", multiple=True, metavar="SELECTOR", help="Nodes to leave out, written as for --select.")
+    @click.option(
+        "--exclude", cls=Words, multiple=True, metavar="SELECTOR", help="Nodes to leave out, written as for --select."
+    )
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         kwargs["selection"] = {name: kwargs.pop(name) for name in ("select", "exclude")}

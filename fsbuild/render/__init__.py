@@ -360,6 +360,11 @@ def _render(
         marked = "".join(template.root_render_func(template.new_context(names, shared=True)))
     except LakeNeeded:
         raise
+    except jinja2.UndefinedError as exc:
+        if context.has_asked and not context.is_executing:
+            return RenderedSql("", ())  # it goes on with what it asked for, which there is none of yet
+        rendering.problems.append(template_problem(exc, names, model.path, model.raw_sql))
+        return None
     except Exception as exc:  # noqa: BLE001 - a template can call anything; what it raises is the template's mistake
         rendering.problems.append(template_problem(exc, names, model.path, model.raw_sql))
         return None

@@ -60,6 +60,7 @@ class Statements:
         """Run the SQL of a `call` block, and keep its result by its name."""
         del auto_begin
         if not self._context.is_executing:
+            self._context.has_asked = True
             return ""
         if language != "sql":
             raise TemplateError(f"a statement in {language} cannot run here", "write it in SQL")
@@ -220,6 +221,7 @@ class Adapter:
         if self._context is None:
             raise TemplateError(f"a template cannot {purpose} here")
         if not self._context.is_executing:
+            self._context.has_asked = True
             return _Nothing()
         return self._context.asked(purpose)
 

@@ -250,6 +250,11 @@ class Modules(SimpleNamespace):
 class _Zone(ZoneInfo):
     """A time zone with the methods that pytz gives its zones."""
 
+    @property
+    def zone(self) -> str:
+        """Its name."""
+        return str(self.key)
+
     def localize(self, moment: dt.datetime, _is_dst: object = None) -> dt.datetime:
         """A time of day in this zone."""
         return moment.replace(tzinfo=self)

@@ -51,6 +51,7 @@ def describe_node(known: KnownNode, project: Project) -> dict[str, Any]:
         "meta": config["meta"],
         "description": config["description"],
         "depends_on": {"nodes": list(known.depends_on)},
+        "version": None,  # no model has versions
     }
 
 
