@@ -23,7 +23,7 @@ demo: .venv/.installed
 
 test: check
 
-check: lint types contracts tests readers wheel site dbt
+check: lint types contracts tests wheel site
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

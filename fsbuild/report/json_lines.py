@@ -31,8 +31,8 @@ _NAMES = {
 
 # What is told of every check; the rest where there is something to tell.
 _OF_EVERY_CHECK = frozenset({"name", "column", "arguments", "place", "severity"})
-# Where in its file a check is written is told by its place.
-_UNTOLD = frozenset({"path", "told"})
+# Where in its file a check is written is told by its place; a problem in an event is none that is let pass.
+_UNTOLD = frozenset({"path", "told", "is_minor"})
 
 
 class JsonLines:
@@ -81,9 +81,10 @@ def _outcome(result: RunResult) -> dict[str, object]:
 
 
 def _fields(value: DataclassInstance) -> dict[str, object]:
-    told = {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    names = (field.name for field in dataclasses.fields(value) if field.name not in _UNTOLD)
+    told = {name: _to_json(getattr(value, name)) for name in names}
     if isinstance(value, Check):
-        return {name: one for name, one in told.items() if name not in _UNTOLD and (one or name in _OF_EVERY_CHECK)}
+        return {name: one for name, one in told.items() if one or name in _OF_EVERY_CHECK}
     return told
 
 
