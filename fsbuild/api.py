@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from fsbuild.artifacts import Invocation, SourceAge, run_results, sources_result, write_artifact
 from fsbuild.batches import Span
 from fsbuild.batches import parse_moment as parse_event_time
-from fsbuild.errors import FsbuildError, Problem, UsageError, suggest
+from fsbuild.errors import CompileError, FsbuildError, Problem, UsageError, suggest
 from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
     NEWEST,
@@ -43,6 +43,7 @@ from fsbuild.pipeline import (
     LastRun,
     OneRun,
     RunOptions,
+    Settled,
     Tracing,
     as_compiled,
     below,
@@ -87,6 +88,7 @@ from fsbuild.pipeline import (
     search_project,
     selection_graph,
     set_agenda,
+    settle,
     show_checks,
     source_ages,
     tests_graph,
@@ -100,7 +102,6 @@ from fsbuild.pipeline import (
     versions_between,
     waiting_nodes,
     warming_up,
-    without,
     work_on,
     write_catalog,
     write_compiled,
@@ -423,47 +424,42 @@ class Project:
         chosen = choose(draft)
         with self._warehouse(draft) as warehouse:
             call = _Call(command, options, warehouse)
-            if waiting_nodes(draft):
-                result, compiled, draft = self._execute_in_waves(call, draft, chosen, on_event)
+            settled = self._compile_told(command, draft, chosen, _compile, question)
+            self._run_hooks(call, settled.compiled, lambda hooks: hooks.start())
+            if waiting_nodes(settled.draft):
+                result, settled = self._execute_in_waves(call, settled, chosen, on_event)
             else:
-                compiled = self._compile_told(command, draft, chosen, _compile, question)
-                draft = as_compiled(compiled)
-                self._run_hooks(call, compiled, lambda hooks: hooks.start())
-                result = self._carry_out(call, compiled, chosen, on_event, question)
-            self._run_hooks(call, compiled, lambda hooks: hooks.end(result))
+                result = self._carry_out(call, settled.compiled, chosen, on_event, question)
+            self._run_hooks(call, settled.compiled, lambda hooks: hooks.end(result))
+        draft = settled.draft if waiting_nodes(settled.draft) else as_compiled(settled.compiled)
         tests = [test.unique_id for test in unit_tests_of(draft) if command == "build" and test.unique_id in chosen]
         self._remember(command, options, result, draft, chosen, tests)
         return result
 
     def _execute_in_waves(
-        self, call: _Call, draft: Draft, chosen: Sequence[str], on_event: Callable[[Event], None]
-    ) -> tuple[RunResult, Compiled, Draft]:
+        self, call: _Call, settled: Settled, chosen: Sequence[str], on_event: Callable[[Event], None]
+    ) -> tuple[RunResult, Settled]:
         """Run what waits for nothing; then templates can ask for rows of it, and what waited for these runs."""
         from fsbuild.render import Asking
 
-        waiting = waiting_nodes(draft)
+        before, waiting = frozenset[str](), waiting_nodes(settled.draft)
         run = OneRun(on_event, len(waiting.intersection(chosen)))
-        while True:
-            part = without(draft, waiting)
+        while waiting != before:
+            draft, compiled = settled.draft, settled.compiled
             let_down = below(draft, run.failed)
-            names = [name for name in chosen if name in part.graph.nodes and name not in run.done | let_down]
-            write_manifest(draft, self._invocation(call.command), chosen)
-            compiled = _compile(part)
-            if not run.has_begun:
-                self._run_hooks(call, compiled, lambda hooks: hooks.start())
+            names = [name for name in chosen if name in compiled.draft.graph.nodes and name not in run.done | let_down]
             self._carry_out(call, compiled, names, run.hear)
-            if not waiting or run.is_interrupted or (call.options.fail_fast and run.failed):
+            if not settled.is_asking or run.is_interrupted or (call.options.fail_fast and run.failed):
                 break
             with self._reading(compiled) as (execution, warehouse):
-                ready = frozenset(part.graph.order) - below(draft, run.failed)
+                ready = frozenset(compiled.draft.graph.order) - below(draft, run.failed)
                 asking = Asking(Answers(draft, waiting, execution, warehouse), ready)
                 draft = self._draft(call.command, call.options, asking=asking, is_settled=False)
-            before, waiting = waiting, waiting_nodes(draft)
-            if waiting == before:
-                break
-        left = [name for name in chosen if name not in run.done and is_run(call.command, draft, name)]
-        run.leave(draft, left)
-        return run.end(), compiled, draft if waiting else as_compiled(compiled)
+            settled = self._compile_told(call.command, draft, chosen, _compile)
+            before, waiting = waiting, waiting_nodes(settled.draft)
+        left = [name for name in chosen if name not in run.done and is_run(call.command, settled.draft, name)]
+        run.leave(settled.draft, left)
+        return run.end(), settled
 
     def _run_hooks(self, call: _Call, compiled: Compiled, run: Callable[[Hooks], None]) -> None:
         """Run hooks of the run, where the project has any."""
@@ -530,9 +526,10 @@ class Project:
     ) -> RunResult:
         from fsbuild.execute import check_published, checks_of
 
-        draft = self._draft("test")
-        chosen = choose(draft)
-        compiled = self._compile_told("test", draft, chosen, compile_draft)
+        whole = self._draft("test")
+        chosen = choose(whole)
+        settled = self._compile_told("test", whole, chosen, compile_draft)
+        compiled = settled.compiled
         draft = as_compiled(compiled)
         trials = prepare_trials(
             compiled, [one for one in unit_tests_of(draft) if one.unique_id in chosen], self._moment
@@ -551,9 +548,14 @@ class Project:
             work = work_on("test", compiled, read_lake(draft), self._moment)
         work = replace(work, store_failures=options.store_failures)
         nodes = [name for name in draft.graph.order if name in checked or name in trials]
+        wrong = settled.draft.models.keys() - draft.models.keys()
+        left = [name for name in chosen if name in wrong and settled.draft.models[name].model.checks]
+        run = OneRun(on_event, len(left))
         with self._warehouse(draft) as warehouse, trying_out(compiled, trials, self._moment) as try_out:
-            result = check_published(nodes, work, tools_for(compiled, warehouse, on_event, try_out), checked)
-        self._remember("test", options, result, draft, chosen)
+            check_published(nodes, work, tools_for(compiled, warehouse, run.hear, try_out), checked)
+        run.leave(settled.draft, left)
+        result = run.end()
+        self._remember("test", options, result, settled.draft if left else draft, chosen)
         return result
 
     def _remember(  # noqa: PLR0913 - what a command was, and what became of it
@@ -592,12 +594,16 @@ class Project:
         chosen: Sequence[str],
         compile_: Callable[[Draft], Compiled],
         question: Question | None = None,
-    ) -> Compiled:
-        """Compile a draft; the manifest is written however that ends, and the results of a run that does not begin."""
+    ) -> Settled:
+        """Compile what can be; the manifest is written however that ends, and the results of a run that does not begin.
+
+        Raises:
+            CompileError: something is wrong that stops everything.
+        """
         found, invocation = draft, self._invocation(command)
         try:
-            compiled = compile_(draft)
-            found = as_compiled(compiled)
+            settled = settle(draft, compile_)
+            found = settled.draft if waiting_nodes(settled.draft) else as_compiled(settled.compiled)
         except FsbuildError as exc:
             if command in get_args(Command):
                 told = run_results(not_begun(draft, command, chosen, exc.problems, self._moment.run_id), invocation)
@@ -605,7 +611,7 @@ class Project:
             raise
         finally:
             write_manifest(found, invocation, chosen, question)
-        return compiled
+        return settled
 
     def _invocation(self, command: str) -> Invocation:
         given = self._overrides
@@ -633,7 +639,10 @@ class Project:
 
         draft = self._draft("docs")
         trace = functools.partial(compile_draft, is_tracing=True)
-        compiled = self._compile_told("docs", draft, draft.graph.order, trace)
+        settled = self._compile_told("docs", draft, draft.graph.order, trace)
+        for problem in settled.problems(settled.draft.graph.order):
+            log.warning("%s", problem)
+        compiled, draft = settled.compiled, settled.compiled.draft
         folder = draft.project.root / draft.project.target_path / "docs"
         lake = read_lake(draft)
         write_catalog(compiled, lake, self._invocation("docs"))
@@ -700,9 +709,10 @@ class Project:
         Raises:
             FsbuildError: there is no such macro, or it is wrong.
         """
-        draft = self._draft("run-operation")
-        with self._reading(compile_sql(draft)) as (execution, warehouse):
-            answers = Answers(draft, (), execution, warehouse)
+        settled = settle(self._draft("run-operation"), compile_sql)
+        draft = settled.draft
+        with self._reading(settled.compiled) as (execution, warehouse):
+            answers = Answers(draft, waiting_nodes(draft), execution, warehouse)
             operations = operations_of(draft, self._moment, _flags("run-operation", RunOptions()), answers)
             return operations.call(macro, arguments or {})
 
@@ -724,8 +734,11 @@ class Project:
 
         draft = self._draft("compile")
         chosen = _choose(draft, select, exclude)
-        compiled = self._compile_told("compile", draft, chosen, _compile)
+        settled = self._compile_told("compile", draft, chosen, _compile)
+        compiled = settled.compiled
         write_lineage(compiled.models.values(), draft.project)
+        if problems := settled.problems(chosen):
+            raise CompileError(problems)
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
 
@@ -756,8 +769,10 @@ class Project:
             at = version_of(lake, uri, NEWEST if moment is None else moment)
             with self._warehouse(draft) as warehouse, bound_versions(warehouse, lake, uri, [at]) as (relation,):
                 return _first_rows(warehouse, relation, limit)
-        compiled = compile_draft(draft)
-        with self._reading(compiled) as (execution, warehouse):
+        settled = settle(draft, compile_draft)
+        if problems := settled.problems([unique_id]):
+            raise CompileError(problems)
+        with self._reading(settled.compiled) as (execution, warehouse):
             return _first_rows(warehouse, execution.bind(unique_id), limit)
 
     def history(self, name: str, limit: int | None = None) -> Table:
@@ -1113,12 +1128,16 @@ class Project:
         draft = draft_project(self.root, self._overrides, self._moment, added, flags, asking)
         before: frozenset[str] = frozenset()
         while is_settled and (waiting := waiting_nodes(draft)) != before:
-            part, before = without(draft, waiting), waiting
-            with self._reading(compile_sql(part)) as (execution, warehouse):
-                now = Asking(Answers(draft, waiting, execution, warehouse), frozenset(part.graph.order))
+            settled, before = settle(draft, compile_sql), waiting
+            if not settled.is_asking:
+                break
+            with self._reading(settled.compiled) as (execution, warehouse):
+                ready = frozenset(settled.compiled.draft.graph.order)
+                now = Asking(Answers(draft, waiting_nodes(settled.draft), execution, warehouse), ready)
                 draft = draft_project(self.root, self._overrides, self._moment, added, flags, now)
-        if is_settled and before:
-            raise FsbuildError([problem for model in draft.models.values() for problem in model.problems])
+        problems = [problem for model in draft.models.values() for problem in model.problems]
+        if is_settled and problems and not draft.project.is_of_dbt:
+            raise FsbuildError(problems)
         return draft
 
     def _draft_at(self, root: Path, overrides: Overrides) -> Draft:

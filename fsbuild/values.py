@@ -827,8 +827,8 @@ class RenderedModel:
     training: PointInTime | None = None
     expansions: tuple[Expansion, ...] = ()
     taken: tuple[FeatureReference, ...] = ()
-    # Whether its template asks for rows of what it reads, which are not there yet: it has no SQL until they are. Once
-    # they are, `problems` are what went wrong all the same.
+    # Whether it has no SQL that can run: its template asks for rows of what it reads, which are not there yet, or there
+    # are `problems` that are its own alone.
     is_waiting: bool = False
     problems: tuple[Problem, ...] = ()
     # Its configuration as it was given, all layers merged, and the part of it that its own `config()` gave.

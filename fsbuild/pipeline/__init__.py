@@ -67,7 +67,7 @@ from fsbuild.pipeline.tracing import Tracing, trace_name
 from fsbuild.pipeline.training import content_of, find_training_set, followed, recipe_of
 from fsbuild.pipeline.unit_testing import prepare_trials, trying_out
 from fsbuild.pipeline.upkeep import optimize_tables, vacuum_tables
-from fsbuild.pipeline.waves import Answers, OneRun, below, is_run, waiting_nodes, without
+from fsbuild.pipeline.waves import Answers, OneRun, Settled, below, is_run, settle, waiting_nodes
 
 __all__ = [
     "NEWEST",
@@ -84,6 +84,7 @@ __all__ = [
     "LastRun",
     "OneRun",
     "RunOptions",
+    "Settled",
     "SourceAge",
     "Tracing",
     "as_compiled",
@@ -131,6 +132,7 @@ __all__ = [
     "search_project",
     "selection_graph",
     "set_agenda",
+    "settle",
     "show_checks",
     "shown_name",
     "source_ages",
@@ -145,7 +147,6 @@ __all__ = [
     "versions_between",
     "waiting_nodes",
     "warming_up",
-    "without",
     "work_on",
     "write_catalog",
     "write_compiled",

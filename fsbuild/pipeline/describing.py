@@ -21,7 +21,7 @@ from fsbuild.artifacts.own import own_artifact
 from fsbuild.errors import Problem
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft
-from fsbuild.pipeline.nodes import has_table, relation_of
+from fsbuild.pipeline.nodes import has_table, node_of, relation_of
 from fsbuild.pipeline.state import LakeState, open_lake
 from fsbuild.values import INLINED, NodeResult, RunResult
 
@@ -55,7 +55,7 @@ def not_begun(
     """How a command ends that does nothing, as something is wrong: the nodes that are, and those that are left."""
     found: dict[str, list[Problem]] = {}
     for problem in problems:
-        found.setdefault(_node_of(draft, problem), []).append(problem)
+        found.setdefault(node_of(draft, problem), []).append(problem)
     nodes = (draft.graph.nodes[name] for name in draft.graph.order if name in chosen)
     results = [
         NodeResult(
@@ -70,20 +70,6 @@ def not_begun(
         if node.resource_type != "source"
     ]
     return RunResult(command, run_id, 0.0, tuple(results))
-
-
-def _node_of(draft: Draft, problem: Problem) -> str:
-    """The node that a problem is about: that of its file, or the one whose YAML is nearest above it; empty for none."""
-    if (place := problem.place) is None:
-        return ""
-    for node in draft.graph.nodes.values():
-        if node.path == place.file and node.resource_type != "source":
-            return node.unique_id
-    models = ((model.model.place, name) for name, model in draft.models.items())
-    above = [
-        (at.line or 0, name) for at, name in models if at.file == place.file and (at.line or 0) <= (place.line or 0)
-    ]
-    return max(above, default=(0, ""))[1]
 
 
 def write_catalog(compiled: Compiled, lake: LakeState, invocation: Invocation) -> None:

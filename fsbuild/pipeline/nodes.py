@@ -62,6 +62,21 @@ def relation_of(draft: Draft, unique_id: str) -> Relation:
     return next(seed.relation for seed in draft.project.seeds if seed.unique_id == unique_id)
 
 
+def node_of(draft: Draft, problem: Problem) -> str:
+    """The node that a problem is about: that of its file, or the one whose YAML is nearest above it; empty for none."""
+    if (place := problem.place) is None:
+        return ""
+    for node in draft.graph.nodes.values():
+        if node.path == place.file and node.resource_type != "source":
+            return node.unique_id
+    written = [(model.model.place, name) for name, model in draft.models.items()]
+    written += [(source.place, source.unique_id) for source in draft.project.sources]
+    above = [
+        (at.line or 0, name) for at, name in written if at.file == place.file and (at.line or 0) <= (place.line or 0)
+    ]
+    return max(above, default=(0, ""))[1]
+
+
 def find_own_table(draft: Draft, name: str) -> Relation | None:
     """Find a table that fsbuild writes and that is no node.
 

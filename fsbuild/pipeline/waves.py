@@ -2,23 +2,28 @@
 
 Such a model has no SQL until what it reads is there. So what does not wait for it runs first; then the templates are
 rendered again, and can ask. To who listens it is one run: `OneRun` makes one stream of events of those of the waves.
+
+A model that is wrong waits for ever, in a project of dbt's: as there, it fails when it is its turn, what reads it is
+skipped, and the others run. In a project of our own a mistake is told before anything runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fsbuild.errors import FsbuildError
+from fsbuild.errors import CompileError, FsbuildError, Problem
+from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import Draft, graph_nodes
-from fsbuild.pipeline.nodes import has_table, shown_name
+from fsbuild.pipeline.nodes import has_table, node_of, shown_name
 from fsbuild.pipeline.state import open_lake
 from fsbuild.values import (
     Event,
     NodeFinished,
     NodeResult,
     Relation,
+    RenderedModel,
     RunFinished,
     RunResult,
     RunStarted,
@@ -51,6 +56,61 @@ def without(draft: Draft, waiting: Collection[str]) -> Draft:
     models = {name: model for name, model in draft.models.items() if name not in waiting}
     project = replace(draft.project, models=tuple(m for m in draft.project.models if m.unique_id not in waiting))
     return Draft(project, models, build_graph(graph_nodes(project, models.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A project of which is compiled what can be; in the whole draft the others are waiting."""
+
+    draft: Draft
+    compiled: Compiled
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a model waits for rows, and not for somebody who mends it or what it reads."""
+        wrong = [name for name, model in self.draft.models.items() if model.problems]
+        let_down = below(self.draft, wrong)
+        return any(model.is_waiting and name not in let_down for name, model in self.draft.models.items())
+
+    def problems(self, names: Iterable[str]) -> list[Problem]:
+        """What is wrong with models, or with what they read."""
+        known = [name for name in names if name in self.draft.graph.nodes]
+        wanted = {*known, *self.draft.graph.ancestors(*known)}
+        return [problem for name, model in self.draft.models.items() if name in wanted for problem in model.problems]
+
+
+def settle(draft: Draft, compile_: Callable[[Draft], Compiled]) -> Settled:
+    """Compile what waits for nothing.
+
+    Raises:
+        CompileError: something is wrong, and it is not a project of dbt's, or the matter of no model alone.
+    """
+    while True:
+        waiting = waiting_nodes(draft)
+        part = without(draft, waiting) if waiting else draft
+        try:
+            return Settled(draft, compile_(part))
+        except CompileError as exc:
+            if not draft.project.is_of_dbt:
+                raise
+            found: dict[str, list[Problem]] = {}
+            for problem in exc.problems:
+                about = node_of(part, problem)
+                touched = [about] if about in part.models else part.graph.children(about) if about else []
+                if not touched:
+                    raise
+                for name in touched:
+                    found.setdefault(name, []).append(problem)
+            draft = replace(draft, models={**draft.models, **{n: _wrong(draft.models[n], p) for n, p in found.items()}})
+
+
+def _wrong(model: RenderedModel, problems: Sequence[Problem]) -> RenderedModel:
+    return replace(model, is_waiting=True, problems=tuple(problems))
+
+
+def _is_wrong(draft: Draft, unique_id: str) -> bool:
+    model = draft.models.get(unique_id)
+    return model is not None and bool(model.problems)
 
 
 def below(draft: Draft, failed: Collection[str]) -> frozenset[str]:
@@ -177,11 +237,6 @@ class OneRun:
         self._emit(NodeFinished(result, len(self._results), total))
 
     @property
-    def has_begun(self) -> bool:
-        """Whether anybody has been told anything."""
-        return self._started is not None
-
-    @property
     def failed(self) -> frozenset[str]:
         """The nodes that failed so far."""
         return frozenset(one.unique_id for one in self._results if one.status in _FAILED)
@@ -198,13 +253,18 @@ class OneRun:
 
     def leave(self, draft: Draft, names: Iterable[str]) -> None:
         """Give nodes that are not going to run a result: those whose templates are wrong fail, others are skipped."""
-        reason = "the run stopped before it" if self.is_interrupted else "what it reads was not built"
         for name in names:
             node, found = draft.graph.nodes[name], draft.models[name].problems
             status: Status = "error" if found else "skipped"
-            message = found[0].message if found else reason
+            message = found[0].message if found else self._reason(draft, name)
             result = NodeResult(name, shown_name(node), node.resource_type, node.materialized, status, message=message)
             self._finished(replace(result, problems=found))
+
+    def _reason(self, draft: Draft, unique_id: str) -> str:
+        """Why a node was not run that nothing is wrong with."""
+        above, failed = draft.graph.ancestors(unique_id), self.failed
+        wrong = [name for name in draft.graph.order if name in above and (name in failed or _is_wrong(draft, name))]
+        return f"{shown_name(draft.graph.nodes[wrong[0]])} failed" if wrong else "the run stopped before it"
 
     def end(self) -> RunResult:
         """The result of the whole."""

@@ -309,13 +309,15 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
             incremental = render(is_incremental=True)
     except LakeNeeded:
         return waiting
+    is_wrong = sql is None or (incremental is None and len(contexts) > 1)
     has_asked = any(context.has_asked for context in contexts)
-    if has_asked and len(rendering.problems) > before:
-        # The others go on: what the rows of this run make of a template is the matter of this one alone.
+    if len(rendering.problems) > before and (has_asked or (is_wrong and rendering.project.is_of_dbt)):
+        # The others go on: what the rows of this run make of a template is the matter of this one alone, and in a
+        # project of dbt everything is that goes wrong when names are known.
         told = tuple(rendering.problems[before:])
         del rendering.problems[before:]
         return replace(waiting, problems=told)
-    if sql is None or (incremental is None and len(contexts) > 1):
+    if sql is None or is_wrong:
         return None
     first = contexts[0]
     training, taken = Joins(first).training_set(one.config), Joins(first).taken(one.config)

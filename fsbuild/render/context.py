@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import yaml
+from jinja2 import ChainableUndefined
 
 from fsbuild.errors import suggest
 from fsbuild.render.nodes import ProjectGraph
@@ -287,14 +288,16 @@ class _Callable:
         return self._function(*args, **kwargs)
 
 
-def variables_function(variables: Mapping[str, object]) -> _Callable:
-    """Make `var('name', default)` over the variables in force."""
+def variables_function(variables: Mapping[str, object], *, is_required: bool = True) -> _Callable:
+    """Make `var('name', default)` over the variables in force; where they are not required, those missing are empty."""
 
     def var(name: str, *default: object) -> object:
         if name in variables:
             return variables[name]
         if default:
             return default[0]
+        if not is_required:
+            return ChainableUndefined(name=name)
         hint = suggest(name, variables) or f"set it below 'vars:' in the project file, or with --vars '{name}: …'"
         raise TemplateError(f"variable '{name}' is not set", hint)
 

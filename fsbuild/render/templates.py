@@ -91,7 +91,7 @@ class Templates:
             "statement": statements.statement,
             "load_result": statements.load,
             "store_result": statements.store,
-            "var": variables_function(context.variables),
+            "var": variables_function(context.variables, is_required=context.is_executing),
         }
         scope = self.scope({**template_names(context), **asked}, context.here, context)
         if self.replaced:
