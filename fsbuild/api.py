@@ -67,6 +67,8 @@ from fsbuild.pipeline import (
     infer_checks,
     inline_model,
     is_run,
+    late_checks,
+    late_writer,
     list_features,
     not_begun,
     open_lake,
@@ -498,9 +500,10 @@ class Project:
         trials = prepare_trials(compiled, tests, self._moment)
         with warming_up(plan, work), trying_out(compiled, trials, self._moment) as try_out:
             tools = tools_for(compiled, warehouse, on_event, try_out)
+            flags = _flags(command, options)
             if has_hooks(draft):
-                flags = _flags(command, options)
                 tools = replace(tools, hooks=lambda run: Hooks(draft, self._moment, flags, run, warehouse))
+            tools = replace(tools, late_checks=late_writer(draft, self._moment, flags, warehouse))
             result = execute_plan(plan, work, tools)
             if question is not None and result.is_success and not has_hooks(draft):
                 self._keep_answer(question, agenda, compiled, warehouse)
@@ -536,11 +539,12 @@ class Project:
         )
         work = work_on("test", compiled, LakeState({}, {}), self._moment)
         used = {parent for model in draft.models.values() for parent in model.depends_on}
+        late = late_checks(draft)
         checked = {
             name
             for name in chosen
             if name in draft.graph.nodes
-            and checks_of(name, work)
+            and (checks_of(name, work) or name in late)
             and (name not in work.sources or name in used)
             and _is_readable(name, draft)
         }
@@ -552,7 +556,9 @@ class Project:
         left = [name for name in chosen if name in wrong and settled.draft.models[name].model.checks]
         run = OneRun(on_event, len(left))
         with self._warehouse(draft) as warehouse, trying_out(compiled, trials, self._moment) as try_out:
-            check_published(nodes, work, tools_for(compiled, warehouse, run.hear, try_out), checked)
+            tools = tools_for(compiled, warehouse, run.hear, try_out)
+            tools = replace(tools, late_checks=late_writer(draft, self._moment, _flags("test", options), warehouse))
+            check_published(nodes, work, tools, checked)
         run.leave(settled.draft, left)
         result = run.end()
         self._remember("test", options, result, settled.draft if left else draft, chosen)

@@ -164,7 +164,8 @@ class Check:
 
     `store_failures` says whether the rows that fail are kept, None where the command says it; at most `limit` failures
     count, by the SQL `fail_calc` over what its query selects. `path` leads to the check inside its YAML file, and
-    `told` is the configuration that its own text gave.
+    `told` is the configuration that its own text gave. One that `is_late` has a template that asks for rows of what it
+    reads, and has its SQL when these are published. One with a `problem` cannot be decided.
     """
 
     name: str
@@ -187,6 +188,8 @@ class Check:
     fail_calc: str | None = None
     path: tuple[str | int, ...] = ()
     told: Mapping[str, object] = field(default_factory=dict)
+    is_late: bool = False
+    problem: Problem | None = None
 
     @property
     def always_gates(self) -> bool:

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from fsbuild import Project
-from fsbuild.errors import FsbuildError
 from tests.conftest import Files, write_files
 
 Make = Callable[[Files], Path]
@@ -206,14 +205,14 @@ def test_a_command_that_finds_mistakes_leaves_artifacts_of_its_own(shop: Path) -
     before = artifact(shop, "manifest")["metadata"]["invocation_id"]
     write_files(shop, {"models/marts/days.sql": "select nothing as day"})
 
-    with pytest.raises(FsbuildError, match="nothing"):
-        Project(shop).build()
+    assert not Project(shop).build().is_success
 
     manifest, results = artifact(shop, "manifest"), artifact(shop, "run_results")
     assert manifest["metadata"]["invocation_id"] == results["metadata"]["invocation_id"] != before
     statuses = {one["unique_id"]: one["status"] for one in results["results"]}
-    assert statuses["model.shop.days"] == "error"
-    assert {*statuses.values()} == {"error", "skipped"}
+    # The project is one of dbt's, so that the others are built.
+    assert [name for name, status in statuses.items() if status == "error"] == ["model.shop.days"]
+    assert "success" in statuses.values()
     (told,) = (one["message"] for one in results["results"] if one["unique_id"] == "model.shop.days")
     assert 'column "nothing"' in told.lower()
 
@@ -223,11 +222,11 @@ def test_a_mistake_in_yaml_is_one_of_what_is_described_there(shop: Path) -> None
     text = "[{name: day, granularity: day, data_tests: [unik]}]"
     file.write_text(file.read_text().replace("[{name: day, granularity: day}]", text))
 
-    with pytest.raises(FsbuildError, match="unik"):
-        Project(shop).build()
+    assert not Project(shop).build().is_success
 
     statuses = {one["unique_id"]: one["status"] for one in artifact(shop, "run_results")["results"]}
-    assert [name for name, status in statuses.items() if status == "error"] == ["model.shop.days"]
+    wrong = [name for name, status in statuses.items() if status == "error"]
+    assert [name.split(".")[2] for name in wrong] == ["days", "unik_days_day"]
 
 
 def test_a_run_that_is_interrupted_leaves_artifacts(make_project: Make) -> None:

@@ -104,8 +104,10 @@ def _decide(checks: Sequence[Check], rows: StagedRows) -> Iterator[Finding]:
     decided: dict[int, Finding] = {}
     of_rows: dict[str | None, dict[int, Check]] = {}
     for index, check in enumerate(checks):
-        problems = problems_of([check], rows.columns)
-        if check.sql is not None:
+        problems = [check.problem] if check.problem is not None else problems_of([check], rows.columns)
+        if check.problem is not None:
+            decided[index] = undecided(check, check.problem.message)
+        elif check.sql is not None:
             decided[index] = check_query(check, rows)
         elif check.custom is not None and not check.custom.is_of_rows:
             decided[index] = check_whole(check, rows)

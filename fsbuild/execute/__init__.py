@@ -45,17 +45,21 @@ def execute_plan(plan: Plan, work: Work, tools: Tools) -> RunResult:
     parents, deferred = order_steps(steps, work)
     execution = Execution(work, tools, steps, deferred)
     hooks = tools.hooks(execution) if tools.hooks is not None else None
+    late_checks = tools.late_checks(execution) if work.is_checking else None
 
     def run(name: str, tried: Sequence[UnitTestResult]) -> NodeResult:
         if _has_failed(tried):
             return replace(describe(name, work), status="error", message="its unit tests failed; it was not built")
-        if hooks is None or steps[name].action == "keep":
-            return execution.run_step(name)
-        hooks.before(name)
+        is_hooked = hooks is not None and steps[name].action != "keep"
+        if hooks is not None and is_hooked:
+            hooks.before(name)
         result = execution.run_step(name)
-        if result.status not in ("error", "fail"):
+        if result.status in ("error", "fail"):
+            return result
+        if hooks is not None and is_hooked:
             hooks.after(name)
-        return result
+        checks = late_checks(name) if late_checks is not None else ()
+        return execution.check_late(result, checks) if checks else result
 
     result = _run(parents, work, tools, run)
     _write_down("statistics", execution.measuring.publish)
@@ -68,10 +72,13 @@ def check_published(
 ) -> RunResult:
     """Run the unit tests of nodes, and check what is published of them, or of those that are `checked`."""
     execution = Execution(work, tools)
+    late_checks = tools.late_checks(execution)
 
     def run(name: str, tried: Sequence[UnitTestResult]) -> NodeResult:
         is_checked = checked is None or name in checked
         result = execution.test_node(name) if is_checked else replace(describe(name, work), status="pass")
+        if is_checked and (checks := late_checks(name)):
+            result = execution.check_late(result, checks)
         return replace(result, status="fail") if _has_failed(tried) else result
 
     result = _run(dict.fromkeys(nodes, ()), work, tools, run)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fsbuild.execute.work import Work, checks_of
+from fsbuild.execute.work import Work, holding
 from fsbuild.values import Step
 
 
@@ -38,7 +38,7 @@ def _read_steps(unique_id: str, steps: Mapping[str, Step], work: Work) -> Iterat
 
 def _referred(unique_id: str, work: Work) -> Iterator[str]:
     """The nodes that a node's checks refer to."""
-    for check in checks_of(unique_id, work):
+    for check in holding(unique_id, work):
         yield from check.references
 
 

@@ -169,19 +169,27 @@ class Execution:
 
     def test_node(self, unique_id: str) -> NodeResult:
         """Check the rows of a node as they are published."""
-        results = self._check_published(unique_id)
+        results = self._check_published(unique_id, checks_of(unique_id, self.work))
         return replace(describe(unique_id, self.work), status=_verdict(results, "pass", "fail"), checks=results)
 
-    def _check_published(self, unique_id: str) -> tuple[CheckResult, ...]:
+    def check_late(self, result: NodeResult, checks: Sequence[Check]) -> NodeResult:
+        """Check what was published of a node by checks that could not be asked before."""
+        found = self._check_published(result.unique_id, checks)
+        is_test = self.work.command == "test"
+        verdict = _verdict(found, result.status, "fail" if is_test else "error")
+        message = result.message if is_test or verdict != "error" else "its checks failed; its rows are published"
+        return replace(result, status=verdict, checks=(*result.checks, *found), message=message)
+
+    def _check_published(self, unique_id: str, checks: Sequence[Check]) -> tuple[CheckResult, ...]:
         relation = str(self.bindings.bind(unique_id))
         columns = self.tools.warehouse.columns(f"SELECT * FROM {relation}")
         rows = self._staged_rows(relation, columns, key_of(unique_id, self.work))
         rows = replace(rows, past=lambda: published_past(self.bindings.relation(unique_id), self.tools.lake))
-        return self._check(unique_id, rows, checks_of(unique_id, self.work), is_published=True)
+        return self._check(unique_id, rows, checks, is_published=True)
 
     def _check_present(self, step: Step, node: NodeResult) -> NodeResult:
         """Check the rows of a table that stays as it is, and remember new checks that they have passed."""
-        results = self._check_published(step.unique_id)
+        results = self._check_published(step.unique_id, checks_of(step.unique_id, self.work))
         status = _verdict(results, "unchanged", "error")
         if status == "error":
             return replace(node, status=status, checks=results, message="its checks failed; its table stays as it was")
@@ -209,9 +217,10 @@ class Execution:
         self.tools.lake.set_properties(relation, said, config.description, self.work.run_id)
 
     def _check_view(self, unique_id: str, node: NodeResult) -> NodeResult:
-        if not checks_of(unique_id, self.work):
+        checks = checks_of(unique_id, self.work)
+        if not checks:
             return replace(node, status="success", message="a view")
-        results = self._check_published(unique_id)
+        results = self._check_published(unique_id, checks)
         return replace(node, status=_verdict(results, "success", "error"), checks=results)
 
     def _load_seed(self, seed: Seed, step: Step, node: NodeResult) -> NodeResult:

@@ -109,6 +109,8 @@ class Tools:
     try_out: Callable[[str], tuple[UnitTestResult, ...]] = lambda _unique_id: ()
     # Gives what runs the hooks of nodes, which read what the execution has published.
     hooks: Callable[[Execution], NodeHooks] | None = None
+    # Gives what writes the checks of a node that ask for its rows, once these are published.
+    late_checks: Callable[[Execution], Callable[[str], tuple[Check, ...]]] = lambda _execution: lambda _unique_id: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,12 @@ def path_of(unique_id: str, work: Work) -> str:
 
 
 def checks_of(unique_id: str, work: Work) -> tuple[Check, ...]:
-    """List the checks of a node that hold in this run."""
+    """List the checks of a node that hold in this run before its rows are published."""
+    return tuple(check for check in holding(unique_id, work) if not check.is_late)
+
+
+def holding(unique_id: str, work: Work) -> tuple[Check, ...]:
+    """List the checks of a node that hold in this run, the late ones too."""
     if unique_id in work.models:
         checks = work.models[unique_id].rendered.model.checks
     elif unique_id in work.seeds:

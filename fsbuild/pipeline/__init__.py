@@ -48,6 +48,7 @@ from fsbuild.pipeline.hooks import Hooks, has_hooks, operations_of
 from fsbuild.pipeline.impact import trace_changes
 from fsbuild.pipeline.inputs import pin_inputs
 from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
+from fsbuild.pipeline.late_checks import late_checks, late_writer
 from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
 from fsbuild.pipeline.nodes import (
     find_node,
@@ -111,6 +112,8 @@ __all__ = [
     "infer_checks",
     "inline_model",
     "is_run",
+    "late_checks",
+    "late_writer",
     "list_features",
     "not_begun",
     "open_lake",

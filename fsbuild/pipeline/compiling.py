@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
     from fsbuild.features import Declared, Expander, FeatureTable
 
 
+log = logging.getLogger("fsbuild")
+
+# A node, the number of a check among those of it, and what is wrong with the check.
+_WrongCheck = tuple[Model | Seed | Source, int, Problem]
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A project whose SQL is known to bind."""
@@ -55,17 +62,9 @@ def compile_draft(draft: Draft, *, is_tracing: bool = False) -> Compiled:
     models, known = _bind(draft, binder, problems, is_tracing=is_tracing)
     columns: dict[str, Sequence[ColumnType]] = {name: model.columns for name, model in models.items()}
     columns |= {name: one.columns for name, one in known.items()}
-    schemas = _schema_checks(draft, columns, binder, problems)
-    if schemas:
-        from fsbuild.render import with_checks
-
-        project, rendered = with_checks(project, draft.models.values(), schemas)
-        draft = replace(draft, project=project, models={model.unique_id: model for model in rendered})
-        models = {
-            name: replace(one, rendered=replace(one.rendered, model=draft.models[name].model))
-            for name, one in models.items()
-        }
-    problems.extend(_check_problems(draft, columns, binder))
+    draft, models = _with_checks(draft, models, _schema_checks(draft, columns, binder, problems))
+    wrong = _check_problems(draft, columns, binder)
+    draft, models = _with_checks(draft, models, _set_aside(draft, wrong, problems))
     problems.extend(_column_problems(draft, columns))
     problems.extend(contract_problems(models.values(), binder))
     problems.extend(_feature_problems(draft, columns))
@@ -74,6 +73,38 @@ def compile_draft(draft: Draft, *, is_tracing: bool = False) -> Compiled:
     if stopping := serious(problems, is_lenient=project.is_of_dbt):
         raise CompileError(stopping)
     return Compiled(draft, models, known)
+
+
+def _with_checks(
+    draft: Draft, models: dict[str, CompiledModel], checks: Mapping[str, tuple[Check, ...]]
+) -> tuple[Draft, dict[str, CompiledModel]]:
+    """Give nodes other checks."""
+    if not checks:
+        return draft, models
+    from fsbuild.render import with_checks
+
+    project, rendered = with_checks(draft.project, draft.models.values(), checks)
+    draft = replace(draft, project=project, models={model.unique_id: model for model in rendered})
+    return draft, {
+        name: replace(one, rendered=replace(one.rendered, model=draft.models[name].model))
+        for name, one in models.items()
+    }
+
+
+def _set_aside(draft: Draft, wrong: Iterable[_WrongCheck], problems: list[Problem]) -> dict[str, tuple[Check, ...]]:
+    """The checks of nodes, of which those that are wrong say so when they are asked, in a project of dbt's.
+
+    Elsewhere, and where a node cannot do without them, their problems are those of the project.
+    """
+    found: dict[str, dict[int, Check]] = {}
+    for node, number, problem in wrong:
+        check = node.checks[number]
+        if draft.project.is_of_dbt and not check.always_gates:
+            found.setdefault(node.unique_id, dict(enumerate(node.checks)))[number] = replace(check, problem=problem)
+            log.warning("%s", problem)
+        else:
+            problems.append(problem)
+    return {name: tuple(checks.values()) for name, checks in found.items()}
 
 
 def compile_sql(draft: Draft) -> Compiled:
@@ -218,7 +249,9 @@ def _subject(check: Check) -> tuple[object, ...]:
     return check.name, (check.column or "").lower(), str(columns)
 
 
-def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: LateBinder) -> Iterator[Problem]:
+def _check_problems(
+    draft: Draft, columns: Mapping[str, Sequence[ColumnType]], binder: LateBinder
+) -> Iterator[_WrongCheck]:
     """What is wrong with checks: their names and arguments, and the SQL in them, which the engine judges."""
     from fsbuild.check import probe, problems_of
 
@@ -230,10 +263,13 @@ def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], b
     for node in nodes:
         types = columns.get(node.unique_id)
         if any(check.severity == "quarantine" for check in node.checks):
-            yield from _quarantine_problems(node, draft)
-        for check in node.checks if types else ():
+            quarantining = next(n for n, check in enumerate(node.checks) if check.severity == "quarantine")
+            yield from ((node, quarantining, problem) for problem in _quarantine_problems(node, draft))
+        for number, check in enumerate(node.checks) if types else ():
+            if check.is_late or check.problem is not None:
+                continue
             problems = [*problems_of([check], types or ()), *_history_problems(node, check, draft)]
-            yield from problems
+            yield from ((node, number, problem) for problem in problems)
             if problems or any(name not in columns for name in check.references):
                 continue
             sql = probe(check, relations[node.unique_id], types or (), relations.__getitem__)
@@ -241,7 +277,7 @@ def _check_problems(draft: Draft, columns: Mapping[str, Sequence[ColumnType]], b
                 if sql is not None:
                     binder.columns_of(sql)
             except BindError as exc:
-                yield Problem(f"{check.label}: {exc.message.splitlines()[0]}", check.place)
+                yield node, number, Problem(f"{check.label}: {exc.message.splitlines()[0]}", check.place)
 
 
 def _history_problems(node: Model | Seed | Source, check: Check, draft: Draft) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from fsbuild.render.columns import TemplateColumn
-from fsbuild.render.context import ModelContext, TemplateError
+from fsbuild.render.context import Absent, ModelContext, TemplateError
 from fsbuild.render.macros import Scope
 from fsbuild.render.relations import TemplateRelation
 from fsbuild.render.results import ResultTable
@@ -70,9 +70,9 @@ class Statements:
             self._results[name] = _result(table if fetch_result else ResultTable((), ()))
         return ""
 
-    def load(self, name: str) -> Mapping[str, object] | None:
+    def load(self, name: str) -> Mapping[str, object] | Absent | None:
         """`load_result('name')`; None where there is no such result."""
-        return self._results.get(name)
+        return self._results.get(name) if self._context.is_executing else Absent(name=name)
 
     def store(self, name: str, response: object, agate_table: ResultTable | None = None) -> str:
         """`store_result('name', response, table)`."""

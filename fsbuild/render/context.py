@@ -53,6 +53,14 @@ class MacroReturn(Exception):  # noqa: N818 - not an error: how `return(value)` 
         super().__init__()
 
 
+class Absent(ChainableUndefined):
+    """What is not known in a first rendering: it is empty, and so is all that it is asked for."""
+
+    def __call__(self, *_args: object, **_keywords: object) -> Absent:  # type: ignore[override]
+        """Be as empty as what is called."""
+        return self
+
+
 class Lake(Protocol):
     """What templates can ask: `reads` are the unique ids of what the asking template has named so far."""
 
@@ -297,7 +305,7 @@ def variables_function(variables: Mapping[str, object], *, is_required: bool = T
         if default:
             return default[0]
         if not is_required:
-            return ChainableUndefined(name=name)
+            return Absent(name=name)
         hint = suggest(name, variables) or f"set it below 'vars:' in the project file, or with --vars '{name}: …'"
         raise TemplateError(f"variable '{name}' is not set", hint)
 

@@ -1,4 +1,4 @@
-"""Templates that are rendered while a run goes on: hooks, and the macros that `run-operation` calls.
+"""Templates that are rendered while a run goes on: hooks, late checks, and the macros that `run-operation` calls.
 
 They are not part of what a model is: they are rendered when it is their turn, and can ask the lake.
 """
@@ -11,13 +11,14 @@ from typing import Any
 import jinja2
 
 from fsbuild.errors import Place, Problem, RenderError, suggest
+from fsbuild.render.checks import CheckTexts
 from fsbuild.render.context import Lake, ModelContext, Names
 from fsbuild.render.macros import Scope, call_macro
 from fsbuild.render.mistakes import syntax_problem, template_problem
 from fsbuild.render.nodes import KnownNode, ProjectGraph, config_values, describe_node
 from fsbuild.render.source_lines import read_marks
 from fsbuild.render.templates import prepare_templates
-from fsbuild.values import Moment, Project, Relation, RenderedModel, SourceFile, package_of
+from fsbuild.values import Check, Moment, Project, Relation, RenderedModel, SourceFile, package_of
 
 
 class Operations:
@@ -69,6 +70,12 @@ class Operations:
         scope = self._scope(hook.package, Relation(self._project.target.schema, ""), {}, {})
         scope.update(given)
         return self._render(hook, scope)
+
+    def late_checks(self, unique_id: str, checks: Iterable[Check]) -> tuple[Check, ...]:
+        """Those of the checks of a node that ask for its rows, each with its SQL or its problem."""
+        problems: list[Problem] = []
+        texts = CheckTexts(self._project, self._templates, self._names, self._graph, problems, self._lake)
+        return tuple(texts.again(unique_id, check) for check in checks if check.is_late)
 
     def call(self, name: str, arguments: Mapping[str, object]) -> object:
         """Call a macro, `name` or `package.name`.

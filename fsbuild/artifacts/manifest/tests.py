@@ -57,7 +57,7 @@ def test_nodes(described: Described, nodes: Sequence[Checked], macros: MacroName
         for check in node.checks:
             if check.is_constraint:
                 continue
-            is_file = check.sql is not None and check.place.file in files
+            is_file = check.place.file in files
             entry = (
                 _singular(described, check, node, files[check.place.file], macros)
                 if is_file
