@@ -631,6 +631,8 @@ class Target:
     # DuckDB's own files, which sources are read from, by the names of their databases; "" is the profile's own.
     databases: Mapping[str, str] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
+    # What artifacts call the database of its tables, as dbt-duckdb would: after the profile's file, where it has one.
+    database: str = "memory"
 
 
 @dataclass(frozen=True, slots=True)

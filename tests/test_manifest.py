@@ -102,7 +102,7 @@ def test_only_what_a_command_is_about_is_compiled(shop: Path) -> None:
     Project(shop).run(select="stg_orders")
     nodes = artifact(shop, "manifest")["nodes"]
     assert nodes["model.shop.stg_orders"]["compiled"] is True
-    assert '"memory"."raw"."orders"' in nodes["model.shop.stg_orders"]["compiled_code"]
+    assert '"shop"."raw"."orders"' in nodes["model.shop.stg_orders"]["compiled_code"]
     assert "compiled" not in nodes["model.shop.revenue"]
 
     Project(shop).nodes()

@@ -251,7 +251,14 @@ def _target(name: str, profile: str, output: Mapping[str, Any], root: Path, over
         storage_options={key: str(value) for key, value in (output.get("storage_options") or {}).items()},
         databases=dict(_databases(output, root)),
         extensions=tuple(str(one) for one in output.get("extensions") or () if isinstance(one, str)),
+        database=str(output.get("database") or _stem(output) or "memory"),
     )
+
+
+def _stem(output: Mapping[str, Any]) -> str:
+    """The name of a profile's file; empty where it has none."""
+    written = str(output.get("path") or ":memory:")
+    return "" if written.startswith(":memory:") else Path(written).stem
 
 
 def _databases(output: Mapping[str, Any], root: Path) -> Iterator[tuple[str, str]]:

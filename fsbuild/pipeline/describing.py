@@ -28,8 +28,6 @@ from fsbuild.values import INLINED, NodeResult, RunResult
 if TYPE_CHECKING:
     from fsbuild.pipeline.unchanged import Question
 
-# The name that templates see as `database`.
-_DATABASE = "memory"
 # The commands that make SQL ready to run, of which the manifest then has the text.
 _COMPILING = frozenset({"build", "compile", "docs", "run", "seed", "show", "snapshot", "test"})
 _HEAD = 2000
@@ -74,7 +72,7 @@ def not_begun(
 
 def write_catalog(compiled: Compiled, lake: LakeState, invocation: Invocation) -> None:
     """Write `catalog.json` below the target folder."""
-    told = catalog(_tables(compiled, lake), invocation, _DATABASE)
+    told = catalog(_tables(compiled, lake), invocation, compiled.draft.project.target.database)
     write_artifact(told, target_folder(compiled.draft) / "catalog.json")
 
 
@@ -108,7 +106,8 @@ def as_compiled(compiled: Compiled) -> Draft:
 def describe(draft: Draft, invocation: Invocation, chosen: Collection[str]) -> Described:
     """Gather what a manifest tells of; `chosen` are the nodes that the command is about."""
     compiled = frozenset(chosen) if invocation.command in _COMPILING else frozenset[str]()
-    return Described(draft.project, draft.models, compiled, invocation.started_at.timestamp(), _DATABASE)
+    database = draft.project.target.database
+    return Described(draft.project, draft.models, compiled, invocation.started_at.timestamp(), database)
 
 
 def _tables(compiled: Compiled, lake: LakeState) -> Iterator[CatalogTable]:
