@@ -21,19 +21,13 @@ from fsbuild.feature_requests import REFERENCE_KEYS, RequestError, parse_feature
 from fsbuild.values import FeatureReference, ModelConfig
 
 # Keys that dbt knows and that change nothing about what fsbuild computes or publishes.
-WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns"})
+WITHOUT_EFFECT = frozenset({"access", "docs", "grants", "group", "persist_docs", "quote_columns", "target_database"})
 _FOLDER_NAME = re.compile(r"\w[\w.-]*")
 _ADDED = frozenset({"tags"})
 _HOOKS = frozenset({"pre_hook", "post_hook"})
 # dbt's other names of keys.
-_OTHER_NAMES = {"pre-hook": "pre_hook", "post-hook": "post_hook"}
+_OTHER_NAMES = {"pre-hook": "pre_hook", "post-hook": "post_hook", "invalidate_hard_deletes": "hard_deletes"}
 _MERGED = frozenset({"meta", "contract", "column_types", "docs", "snapshot_meta_column_names", "request"})
-# Keys that dbt gave up, with what takes their place.
-_FORMER = {
-    "target_schema": "write schema='…'; it is appended to the target's schema",
-    "target_database": "leave it out: there is one lake",
-    "invalidate_hard_deletes": "write hard_deletes='invalidate'",
-}
 _KINDS: Mapping[Any, tuple[Any, str]] = {
     bool: (bool, "true or false"),
     int: (int, "a whole number"),
@@ -74,7 +68,7 @@ def key_problem(key: str, place: Place) -> Problem | None:
     if is_config_key(key):
         return None
     name = key.removeprefix("+")
-    hint = _FORMER.get(name) or suggest(name, _FIELDS)
+    hint = suggest(name, _FIELDS)
     return Problem(f"unknown config '{key}'", place, hint=hint, is_minor=True)
 
 
@@ -83,7 +77,7 @@ def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         for written, value in layer.items():
-            key = _OTHER_NAMES.get(name := str(written).removeprefix("+"), name)
+            key, value = _renamed(str(written).removeprefix("+"), value)  # noqa: PLW2901 - by today's name
             if key in _HOOKS:
                 merged[key] = [*merged.get(key, []), *hook_texts(value)]
             elif key in _ADDED:
@@ -95,6 +89,13 @@ def merge_layers(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             else:
                 merged[key] = value
     return merged
+
+
+def _renamed(name: str, value: Any) -> tuple[str, Any]:  # noqa: ANN401 - YAML holds anything
+    """A configuration by the name and the value that dbt gives it today."""
+    if name == "invalidate_hard_deletes":
+        return "hard_deletes", "invalidate" if value else "ignore"
+    return _OTHER_NAMES.get(name, name), value
 
 
 def hook_texts(written: object) -> list[object]:
@@ -180,7 +181,7 @@ def _parse_value(key: str, value: Any) -> Any:  # noqa: ANN401 - YAML holds anyt
         raise ValueError("less than 0")
     if key == "delimiter" and (len(parsed) != 1 or parsed in '"\r\n'):
         raise ValueError("not one character that can stand between fields")
-    if key in ("schema", "alias") and (mistake := folder_mistake(parsed)) is not None:
+    if key in ("schema", "target_schema", "alias") and (mistake := folder_mistake(parsed)) is not None:
         raise ValueError(f"which {mistake}; use letters, digits, '_', '-' and '.'")
     return parsed
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fsbuild.errors import listing
 from fsbuild.nested_types import canonical, join_types
 from fsbuild.values import ColumnType, SchemaChange
 
@@ -53,6 +54,10 @@ def evolve(policy: SchemaChange, present: Sequence[ColumnType], wanted: Sequence
     )
     if policy == "fail":
         return Evolution(change, refusal="on_schema_change is 'fail'")
+    if policy == "ignore":
+        missing = listing([column.name for column in removed])
+        refusal = f"on_schema_change is 'ignore', and the query has no {missing} any more" if removed else None
+        return Evolution(change, tuple(present), refusal)
     types: dict[str, str] = {}
     for before, after in retyped:
         wider = join_types(before.type, after.type, _wider, keep=policy == "append_new_columns")

@@ -393,7 +393,7 @@ def _evolution(model: CompiledModel, state: TableState) -> Evolution | None:
     if config.strategy == "auto" or "columns" not in state.extra:
         return None
     present = [ColumnType(name, kind) for name, kind in json.loads(state.extra["columns"])]
-    return evolve(config.on_schema_change, present, model.columns)
+    return evolve(config.on_schema_change, present, model.added_columns)
 
 
 def _batches(spans: Sequence[Span], calendar: Calendar, what: str = "due") -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ResourceType = Literal["model", "snapshot", "seed", "source", "exposure", "unit_test"]
 Severity = Literal["error", "warn", "quarantine"]
 Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "describe", "keep", "refuse"]
-SchemaChange = Literal["fail", "append_new_columns", "sync_all_columns"]
+SchemaChange = Literal["fail", "ignore", "append_new_columns", "sync_all_columns"]
 Strategy = Literal["auto", "merge", "append", "delete+insert", "insert_overwrite", "microbatch"]
 BatchSize = Literal["hour", "day", "month", "year"]
 Operator = Literal["=", "!=", "<>", "<", "<=", ">", ">="]
@@ -345,7 +345,10 @@ class ModelConfig:
     )
     on_schema_change: SchemaChange = field(
         default="fail",
-        metadata={"doc": "what an increment does when its columns are others: `append_new_columns` keeps the old too"},
+        metadata={
+            "doc": "what an increment does when its columns are others: `append_new_columns` keeps the old too, "
+            "`ignore` leaves out new ones, which is what it means in a project of dbt's that does not say"
+        },
     )
     begin: str | None = field(
         default=None, metadata={"doc": "strategy `microbatch`: the date or time at which the first batch begins"}
@@ -394,6 +397,9 @@ class ModelConfig:
     )
     schema: str | None = field(
         default=None, metadata={"doc": "folder of the lake; appended to the target's schema as in dbt"}
+    )
+    target_schema: str | None = field(
+        default=None, metadata={"doc": "snapshots: the folder of the lake as it is written, appended to nothing"}
     )
     alias: str | None = field(default=None, metadata={"doc": "the table's name where it differs from the model's"})
     enabled: bool = field(default=True, metadata={"doc": "`false` leaves the node out of the project"})
@@ -559,6 +565,11 @@ class Model:
     def resource_type(self) -> Literal["model", "snapshot"]:
         """What dbt calls it; its unique id begins with that."""
         return "snapshot" if self.unique_id.startswith("snapshot.") else "model"
+
+    @property
+    def is_in_block(self) -> bool:
+        """Whether it is a snapshot between tags, which are comments by now: dbt finds it below the name of its file."""
+        return self.resource_type == "snapshot" and re.search(r"\{#[-+]?\s*snapshot\s", self.raw_sql) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -839,6 +850,8 @@ class RenderedModel:
     # Its configuration as it was given, all layers merged, and the part of it that its own `config()` gave.
     raw_config: Mapping[str, Any] = field(default_factory=dict)
     told_config: Mapping[str, Any] = field(default_factory=dict)
+    # Whether its increment may have other columns than a full refresh, which on_schema_change is about then.
+    has_free_increment: bool = False
 
     @property
     def unique_id(self) -> str:
@@ -974,7 +987,8 @@ class Snapshot:
 class CompiledModel:
     """A model that is known to bind: SQL to run, columns with types, fingerprint, lineage.
 
-    `select` and `incremental_select` produce exactly `columns`, cast to types that Delta can hold.
+    `select` produces exactly `columns`, cast to types that Delta can hold, and `incremental_select` does too, unless
+    there are `increment_columns`.
     `volatile` names the functions that make the result depend on the moment (`now`, `random`); `file_reads` names what
     the SQL reads by itself (`read_csv`, `'data/x.parquet'`), whose changes nobody sees.
     `increment_fingerprint` identifies the SQL of an increment: a change of it is no reason to start from nothing.
@@ -993,6 +1007,12 @@ class CompiledModel:
     maintenance: Maintenance | None = None
     snapshot: Snapshot | None = None
     file_reads: tuple[str, ...] = ()
+    increment_columns: tuple[ColumnType, ...] | None = None
+
+    @property
+    def added_columns(self) -> tuple[ColumnType, ...]:
+        """The columns of what an increment adds."""
+        return self.increment_columns or self.columns
 
     @property
     def unique_id(self) -> str:

@@ -354,7 +354,6 @@ def test_folders_of_snapshots_are_configured_in_the_project_file(make_project: M
         ({"snapshot_meta_column_names": {"dbt_valid": "x"}}, "there is no column 'dbt_valid'"),
         ({"snapshot_meta_column_names": {"dbt_valid_to": "City"}}, "column 'City' is added by the snapshot"),
         ({"materialized": "table"}, "materialized is 'table', and this is a snapshot"),
-        ({"target_schema": "x"}, "unknown config 'target_schema'"),
     ],
 )
 def test_a_wrong_configuration_is_a_problem_at_its_place(
@@ -375,8 +374,12 @@ def test_a_wrong_configuration_is_a_problem_at_its_place(
     ("files", "message"),
     [
         (
-            {"snapshots/a.sql": "{% snapshot x %}select 1{% endsnapshot %}\n{% snapshot y %}select 2{% endsnapshot %}"},
-            "snapshots/a.sql:2: a file has one snapshot, and this is another",
+            {"snapshots/a.sql": "{% snapshot x %}select 1{% endsnapshot %}\n{% snapshot x %}select 2{% endsnapshot %}"},
+            "'x' is the name of a snapshot and of snapshots/a.sql",
+        ),
+        (
+            {"snapshots/a.sql": "{% snapshot x %}select 1{% endsnapshot %}\n{% endsnapshot %}"},
+            "snapshots/a.sql:2: a snapshot block is open",
         ),
         ({"snapshots/a.sql": "{% snapshot x %}select 1"}, "snapshots/a.sql:1: a snapshot block is open"),
         (

@@ -157,7 +157,8 @@ def _bind(judge: Judge, model: RenderedModel, inputs: Sequence[KnownRelation], k
         binder.declare(model.relation, [(column.name, column.type) for column in columns])
         increment = judge.bind(model.incremental_sql, model, increment_tokens)
         binder.undeclare(model.relation)
-        problems.extend(increment_problems(model, columns, increment) if increment else ())
+        if increment and not model.has_free_increment:
+            problems.extend(increment_problems(model, columns, increment))
     if model.config.deleted_when is not None and not found:
         problems.extend(_condition_problems(model, strip(model.sql.text, tokens), binder))
     if _has_duplicates(full):
@@ -205,6 +206,7 @@ def read_model(bound: Bound, volatile: frozenset[str], trace: Callable[[], Linea
         # An increment needs the rows that delete; a table that is written as a whole does without them.
         incremental_select = incremental_select or select
         select = _kept_rows(select, bound.model)
+    stored = tuple(ColumnType(one.name, one.stored_type or one.type) for one in bound.increment or ())
     return CompiledModel(
         rendered=bound.model,
         columns=bound.columns,
@@ -216,6 +218,7 @@ def read_model(bound: Bound, volatile: frozenset[str], trace: Callable[[], Linea
         increment_fingerprint=text_fingerprint(increment, bound.increment_tokens),
         snapshot=bound.snapshot,
         file_reads=tuple(dict.fromkeys([*file_reads(tokens), *file_reads(bound.increment_tokens)])),
+        increment_columns=stored if stored and stored != bound.columns else None,
     )
 
 

@@ -111,6 +111,7 @@ class Kept:
             _CONFIG(config),
             above,
             model.batched,
+            model.has_free_increment,
         )
 
     def recall(self, key: str | None, model: RenderedModel, parents: Sequence[KnownRelation]) -> CompiledModel | None:
@@ -137,6 +138,7 @@ class Kept:
             answer["increment_fingerprint"],
             _made(Maintenance, answer["maintenance"]),
             snapshot,
+            increment_columns=tuple(ColumnType(*one) for one in answer["increment_columns"] or ()) or None,
         )
 
     def keep(self, key: str | None, model: CompiledModel, words: Iterable[str]) -> None:
@@ -149,6 +151,7 @@ class Kept:
             "names": self.names.digest,
             "beside": {name: str(one) for name, one in self.names.beside(model.rendered, words).items()},
             "columns": [(column.name, column.type) for column in model.columns],
+            "increment_columns": [(column.name, column.type) for column in model.increment_columns or ()],
             "select": (start, start + len(select)),
             "text": "" if start >= 0 else select,
             "incremental_select": model.incremental_select,

@@ -264,7 +264,7 @@ class Execution:
         if config.strategy != "auto":
             load = _increment(load, model)
             if step.columns:
-                selected = in_columns(step.columns, {column.name.lower() for column in model.columns})
+                selected = in_columns(step.columns, {column.name.lower() for column in model.added_columns})
                 is_rewrite = _columns_json(step.columns) != self.bindings.states[unique_id].extra.get("columns")
                 load = replace(load, sql=f"SELECT {selected} FROM (\n{load.sql}\n)", is_rewrite=is_rewrite)
             return self._publish(load, node)

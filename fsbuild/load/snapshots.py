@@ -1,13 +1,13 @@
 """The files of the snapshot folders and the `snapshots:` of YAML in, the queries of snapshots out.
 
-A snapshot is written in one of three ways: a `.sql` file as for a model, a file with its text between
+A snapshot is written in one of three ways: a `.sql` file as for a model, a file with the text of one or several between
 `{% snapshot name %}` and `{% endsnapshot %}`, or an entry of `snapshots:` with a `relation`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,22 +34,23 @@ def read_snapshots(
     reading: Reading, sections: Mapping[str, Section], taken: Mapping[str, Path]
 ) -> dict[str, SnapshotQuery]:
     """Read all snapshots; `sections` are those that YAML describes, `taken` the files of the names that others have."""
-    files = [one for file in reading.files("snapshot-paths", ".sql") if (one := _read_file(reading, file)) is not None]
+    files = [one for file in reading.files("snapshot-paths", ".sql") for one in _read_file(reading, file)]
     declared = [_declared(reading, name, section) for name, section in sections.items() if "relation" in section]
     return _unique(reading, [*files, *(one for one in declared if one is not None)], taken)
 
 
 def _unique(reading: Reading, found: Iterable[SnapshotQuery], taken: Mapping[str, Path]) -> dict[str, SnapshotQuery]:
     """Snapshots by name; SQL, and some file systems, do not tell `A` from `a`."""
-    seen = {name.lower(): file for name, file in taken.items()}
+    seen: dict[str, Path] = {name.lower(): file for name, file in taken.items()}
     by_name: dict[str, SnapshotQuery] = {}
     for one in found:
         place = Place(reading.shown(one.file))
-        other = seen.setdefault(one.name.lower(), one.file)
+        other = seen.get(one.name.lower())
+        seen.setdefault(one.name.lower(), one.file)
         if (mistake := folder_mistake(one.name)) is not None:
             message = f"snapshot name '{one.name}' {mistake}"
             reading.problems.append(Problem(message, place, hint="use letters, digits, '_', '-' and '.'"))
-        elif other is not one.file:
+        elif other is not None:
             message = f"'{one.name}' is the name of a snapshot and of {reading.shown(other)} too"
             reading.problems.append(Problem(message, place, hint="rename one of them"))
         else:
@@ -57,26 +58,29 @@ def _unique(reading: Reading, found: Iterable[SnapshotQuery], taken: Mapping[str
     return by_name
 
 
-def _read_file(reading: Reading, file: Path) -> SnapshotQuery | None:
-    """Read a file; the tags around its text become comments, which leaves every line where it is."""
+def _read_file(reading: Reading, file: Path) -> Iterator[SnapshotQuery]:
+    """Read a file; the tags around a snapshot's text become comments, which leaves every line where it is."""
     text = reading.text(file)
     if text is None:
-        return None
+        return
     tags = [tag for tag in _TAG.finditer(text) if tag["name"] or tag["end"]]
     if not tags:
-        return SnapshotQuery(file.stem, file, text)
-    names = [str(tag["name"]) for tag in tags if tag["name"]]
-    shape = [bool(tag["name"]) for tag in tags]
-    if shape != [True, False]:
-        line = text.count("\n", 0, tags[min(2, len(tags) - 1)].start()) + 1
-        if len(names) > 1:
-            message, hint = "a file has one snapshot, and this is another", f"move {names[1]} into a file of its own"
-        else:
-            message, hint = "a snapshot block is open", "write {% snapshot name %} above and {% endsnapshot %} below"
+        yield SnapshotQuery(file.stem, file, text)
+    is_start = [bool(tag["name"]) for tag in tags]
+    if is_start != [True, False] * (len(tags) // 2):
+        wrong = next(at for at, start in enumerate([*is_start, True]) if start != (at % 2 == 0))
+        line = text.count("\n", 0, tags[min(wrong, len(tags) - 1)].start()) + 1
+        message, hint = "a snapshot block is open", "write {% snapshot name %} above and {% endsnapshot %} below"
         reading.problems.append(Problem(message, Place(reading.shown(file), line), hint=hint))
-        return None
-    kept = _TAG.sub(lambda tag: f"{{#{tag[0][2:-2]}#}}" if tag["name"] or tag["end"] else tag[0], text)
-    return SnapshotQuery(names[0], file, kept)
+        return
+    for start, end in zip(tags[::2], tags[1::2], strict=True):
+        inside = f"{_comment(start)}{text[start.end() : end.start()]}{_comment(end)}"
+        above = text[: start.start()] if len(tags) == 2 else "\n" * text.count("\n", 0, start.start())  # noqa: PLR2004
+        yield SnapshotQuery(str(start["name"]), file, above + inside)
+
+
+def _comment(tag: re.Match[str]) -> str:
+    return f"{{#{tag[0][2:-2]}#}}"
 
 
 def _declared(reading: Reading, name: str, section: Section) -> SnapshotQuery | None:

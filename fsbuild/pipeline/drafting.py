@@ -118,8 +118,9 @@ def _with_tests(
 def compiled_path(project: Project, model: RenderedModel) -> str:
     """Where a model's compiled SQL is written, relative to the project's root."""
     path = model.model.path
-    # A snapshot that YAML declares has no file of its own.
-    path = path if path.endswith(".sql") or "/" not in path else f"{path}/{model.model.name}.sql"
+    # A snapshot that YAML declares has no file of its own, and several may share one.
+    is_alone = path.endswith(f"/{model.model.name}.sql") or model.model.resource_type != "snapshot"
+    path = path if is_alone or "/" not in path else f"{path}/{model.model.name}.sql"
     return f"{project.target_path}/compiled/{project.name}/{path}"
 
 
@@ -230,4 +231,6 @@ def graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator
 
 def _folders(project: Project, node: Model | Seed | Source) -> tuple[str, ...]:
     """The folders of a node's file below the first one (`models`, `seeds`)."""
-    return Path(project.path_in_package(node)).parts[1:-1]
+    path = Path(project.path_in_package(node))
+    is_in_block = isinstance(node, Model) and node.is_in_block
+    return (*path.parts[1:-1], path.stem) if is_in_block else path.parts[1:-1]

@@ -267,6 +267,8 @@ def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGrap
         return None
     told = set(context.told_config)
     config, found = parse_config(raw, lambda key: _config_place(model, key) if key in told else model.place)
+    if project.is_of_dbt and "on_schema_change" not in raw:
+        config = replace(config, on_schema_change="ignore")
     problems.extend(found)
     # What it has features of is read, too.
     Joins(context).training_set(config)
@@ -342,6 +344,7 @@ def _finish(one: _Parsed, rendering: _Rendering, names: Names, graph: ProjectGra
         taken=taken,
         raw_config=one.raw_config,
         told_config=one.told_config,
+        has_free_increment=rendering.project.is_of_dbt or one.config.on_schema_change != "fail",
     )
 
 

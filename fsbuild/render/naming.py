@@ -38,7 +38,7 @@ class Naming:
     def relation_of(self, known: KnownNode, config: ModelConfig) -> Relation:
         """Name the relation of a node; `known.relation` is what it is called so far."""
         default = self._default(known.node.name, config.schema, config.alias)
-        schema = self._ask(_SCHEMA, config.schema, known) or default.schema
+        schema = config.target_schema or self._ask(_SCHEMA, config.schema, known) or default.schema
         known = replace(known, relation=Relation(schema, known.relation.identifier))
         return Relation(schema, self._ask(_ALIAS, config.alias, known) or default.identifier)
 

@@ -112,7 +112,7 @@ def _of_model(described: Described, model: Model, given: Mapping[str, Any], told
     text, folders = model.raw_sql.strip(), PurePosixPath(path).parts[:-1]
     if kind == "snapshot" and not model.path.endswith(".sql"):
         path = f"{path}/{model.name}.sql"
-    elif kind == "snapshot" and "{# snapshot" in text.replace("{#-", "{#"):
+    elif model.is_in_block:
         # dbt finds such a file below its own name, and keeps what is inside of the block.
         folders = (*folders, PurePosixPath(path).stem)
         text = inside_block(text)
