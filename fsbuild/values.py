@@ -5,6 +5,7 @@ Project -> Model -> RenderedModel -> CompiledModel -> Step -> NodeResult. SQL tr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
