@@ -34,6 +34,7 @@ from fsbuild.pipeline import (
     Added,
     Agenda,
     Answers,
+    Choice,
     Compared,
     Compiled,
     Draft,
@@ -48,6 +49,8 @@ from fsbuild.pipeline import (
     as_compiled,
     below,
     bound_versions,
+    checks_on,
+    choose,
     compare_statistics,
     compile_at,
     compile_draft,
@@ -67,9 +70,11 @@ from fsbuild.pipeline import (
     infer_checks,
     inline_model,
     is_run,
+    keep_chosen_tests,
     late_checks,
     late_writer,
     list_features,
+    list_nodes,
     not_begun,
     open_lake,
     operations_of,
@@ -88,7 +93,6 @@ from fsbuild.pipeline import (
     restamp_manifest,
     restore_tables,
     search_project,
-    selection_graph,
     set_agenda,
     settle,
     show_checks,
@@ -123,7 +127,7 @@ if TYPE_CHECKING:
     from fsbuild.handles import ModelHandle
     from fsbuild.pipeline.documenting import Coverage
     from fsbuild.render import Asking
-    from fsbuild.select import Selected
+    from fsbuild.select import Indirect, Selected
     from fsbuild.stored_statistics import Measured
     from fsbuild.traces import Trace
 
@@ -181,12 +185,17 @@ class _Call:
     command: Command
     options: RunOptions
     warehouse: Warehouse
+    selected: Selected
 
 
 class Project:
-    """A project folder, with the target, variables and threads that it is used with."""
+    """A project folder, with the target, variables and threads that it is used with.
 
-    def __init__(
+    `state` is the folder of the artifacts of another run, which the selectors `state:`, `result:` and `source_status:`
+    compare with; `indirect_selection` says which data tests come along with the nodes that are chosen.
+    """
+
+    def __init__(  # noqa: PLR0913 - what every command can be called with
         self,
         path: str | Path = ".",
         *,
@@ -194,10 +203,14 @@ class Project:
         profiles_dir: str | Path | None = None,
         variables: Mapping[str, object] | None = None,
         threads: int | None = None,
+        state: str | Path | None = None,
+        indirect_selection: Indirect = "eager",
     ) -> None:
         self.root = find_root(Path(path))
         profiles = Path(profiles_dir).resolve() if profiles_dir is not None else None
         self._overrides = Overrides(target, profiles, variables, threads)
+        self._state = Path(state).resolve() if state is not None else None
+        self._indirect: Indirect = indirect_selection
         self._moment = Moment(str(uuid.uuid4()), dt.datetime.now(dt.UTC))
 
     def __repr__(self) -> str:
@@ -261,7 +274,7 @@ class Project:
                 told = run_results(result, self._invocation("run"))
                 write_artifact(told, question.file.parent / "run_results.json")
                 return result
-        return self._execute("run", _choosing(select, exclude), options, on_event, question)
+        return self._execute("run", self._choosing(select, exclude), options, on_event, question)
 
     def build(  # noqa: PLR0913 - the options of the command
         self,
@@ -275,6 +288,8 @@ class Project:
         event_time_end: str | None = None,
         as_of: str | dt.datetime | None = None,
         inputs: Mapping[str, int] | None = None,
+        resource_types: Sequence[str] = (),
+        without_types: Sequence[str] = (),
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds, run models and snapshots; every check is a result, and gates what it checks.
@@ -283,7 +298,8 @@ class Project:
         """
         window = _window(event_time_start, event_time_end)
         options = RunOptions(full_refresh, fail_fast, store_failures, window, _moment_of(as_of), inputs or {})
-        return self._execute("build", _choosing_tests(select, exclude), options, on_event)
+        choose = self._choosing(select, exclude, types=resource_types, without_types=without_types, with_tests=True)
+        return self._execute("build", choose, options, on_event)
 
     def snapshot(
         self,
@@ -294,7 +310,7 @@ class Project:
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Run snapshots, and load the seeds that they read where those are missing or changed."""
-        return self._execute("snapshot", _choosing(select, exclude), RunOptions(fail_fast=fail_fast), on_event)
+        return self._execute("snapshot", self._choosing(select, exclude), RunOptions(fail_fast=fail_fast), on_event)
 
     def seed(
         self,
@@ -306,7 +322,7 @@ class Project:
         on_event: Callable[[Event], None] = _ignore,
     ) -> RunResult:
         """Load seeds."""
-        return self._execute("seed", _choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
+        return self._execute("seed", self._choosing(select, exclude), RunOptions(full_refresh, fail_fast), on_event)
 
     def test(
         self,
@@ -318,7 +334,7 @@ class Project:
     ) -> RunResult:
         """Run unit tests, and check what is published."""
         options = RunOptions(store_failures=store_failures)
-        return self._test(_choosing_tests(select, exclude), options, on_event)
+        return self._test(self._choosing(select, exclude, with_tests=True), options, on_event)
 
     def checks(self, name: str) -> Table:
         """The checks of a node: what is looked at, what a failure means, who decides, and how each ended last."""
@@ -336,7 +352,7 @@ class Project:
     def source_freshness(self, *, select: Selectors = (), exclude: Selectors = ()) -> tuple[SourceAge, ...]:
         """How old the sources are that have a `freshness`, and what their limits say of it."""
         draft = self._draft("source")
-        chosen = _choose(draft, select, exclude)
+        chosen = self._choose(draft, select, exclude)
         began = time.perf_counter()
         with self._warehouse(draft) as warehouse:
             ages = source_ages(draft, chosen, warehouse, self._moment.started_at)
@@ -367,7 +383,9 @@ class Project:
             threads=given.threads,
         )
 
-        def choose(draft: Draft) -> tuple[str, ...]:
+        def choose(draft: Draft) -> Selected:
+            from fsbuild.select import Selected
+
             graph, undone = tests_graph(draft), set(last.undone)
             for name in last.undone:
                 if name not in graph.nodes:
@@ -375,7 +393,7 @@ class Project:
             if last.command == "build":
                 tried = set(last.unit_tests)
                 undone |= {t.unique_id for t in unit_tests_of(draft) if t.model_id in undone and t.unique_id in tried}
-            return tuple(name for name in graph.order if name in undone)
+            return Selected(tuple(name for name in graph.order if name in undone))
 
         if last.command == "test":
             return again._test(choose, RunOptions(store_failures=last.store_failures), on_event)
@@ -407,7 +425,7 @@ class Project:
         window = _window(event_time_start, event_time_end)
         options = RunOptions(full_refresh, window=window, as_of=_moment_of(as_of), inputs=inputs or {})
         draft = self._draft(command, options)
-        chosen = (_choose_tests if command == "build" else _choose)(draft, select, exclude)
+        chosen = self._choosing(select, exclude, with_tests=command == "build")(draft).ids
         compiled = compile_draft(draft)
         agenda = set_agenda(command, compiled, chosen)
         return plan_run(
@@ -417,21 +435,29 @@ class Project:
     def _execute(
         self,
         command: Command,
-        choose: Callable[[Draft], tuple[str, ...]],
+        choose: Callable[[Draft], Selected],
         options: RunOptions,
         on_event: Callable[[Event], None],
         question: Question | None = None,
     ) -> RunResult:
         draft = self._draft(command, options, is_settled=False)
-        chosen = choose(draft)
+        selected = choose(draft)
+        chosen = selected.ids
+        draft, tested = keep_chosen_tests(draft, selected, self._invocation(command))
         with self._warehouse(draft) as warehouse:
-            call = _Call(command, options, warehouse)
+            call = _Call(command, options, warehouse, selected)
             settled = self._compile_told(command, draft, chosen, _compile, question)
             self._run_hooks(call, settled.compiled, lambda hooks: hooks.start())
+            beside = [name for name in draft.graph.order if name in tested and name not in chosen]
+            run = OneRun(on_event, len(beside)) if beside and command == "build" else None
+            hear = run.hear if run is not None else on_event
             if waiting_nodes(settled.draft):
-                result, settled = self._execute_in_waves(call, settled, chosen, on_event)
+                result, settled = self._execute_in_waves(call, settled, hear)
             else:
-                result = self._carry_out(call, settled.compiled, chosen, on_event, question)
+                result = self._carry_out(call, settled.compiled, chosen, hear, question)
+            if run is not None:
+                self._check_beside(call, settled, beside, run)
+                result = run.end()
             self._run_hooks(call, settled.compiled, lambda hooks: hooks.end(result))
         draft = settled.draft if waiting_nodes(settled.draft) else as_compiled(settled.compiled)
         tests = [test.unique_id for test in unit_tests_of(draft) if command == "build" and test.unique_id in chosen]
@@ -439,12 +465,12 @@ class Project:
         return result
 
     def _execute_in_waves(
-        self, call: _Call, settled: Settled, chosen: Sequence[str], on_event: Callable[[Event], None]
+        self, call: _Call, settled: Settled, on_event: Callable[[Event], None]
     ) -> tuple[RunResult, Settled]:
         """Run what waits for nothing; then templates can ask for rows of it, and what waited for these runs."""
         from fsbuild.render import Asking
 
-        before, waiting = frozenset[str](), waiting_nodes(settled.draft)
+        chosen, before, waiting = call.selected.ids, frozenset[str](), waiting_nodes(settled.draft)
         run = OneRun(on_event, len(waiting.intersection(chosen)))
         while waiting != before:
             draft, compiled = settled.draft, settled.compiled
@@ -457,11 +483,33 @@ class Project:
                 ready = frozenset(compiled.draft.graph.order) - below(draft, run.failed)
                 asking = Asking(Answers(draft, waiting, execution, warehouse), ready)
                 draft = self._draft(call.command, call.options, asking=asking, is_settled=False)
+            draft, _ = keep_chosen_tests(draft, call.selected, self._invocation(call.command))
             settled = self._compile_told(call.command, draft, chosen, _compile)
             before, waiting = waiting, waiting_nodes(settled.draft)
         left = [name for name in chosen if name not in run.done and is_run(call.command, settled.draft, name)]
         run.leave(settled.draft, left)
         return run.end(), settled
+
+    def _check_beside(self, call: _Call, settled: Settled, nodes: Sequence[str], run: OneRun) -> None:
+        """Decide the tests that came along with what was built, and that are those of other nodes."""
+        from fsbuild.execute import check_published
+
+        compiled = settled.compiled
+        work = work_on("test", compiled, read_lake(compiled.draft), self._moment)
+        work = replace(work, command=call.command, store_failures=call.options.store_failures)
+        failed = run.failed
+        ready = [
+            name
+            for name in nodes
+            if name in compiled.draft.graph.nodes
+            and _is_readable(name, compiled.draft)
+            and not failed.intersection(one for check in checks_on(compiled.draft, name) for one in check.references)
+        ]
+        if ready and not run.is_interrupted:
+            tools = tools_for(compiled, call.warehouse, run.hear)
+            flags = _flags(call.command, call.options)
+            late = late_writer(compiled.draft, self._moment, flags, call.warehouse)
+            check_published(ready, work, replace(tools, late_checks=late), ready)
 
     def _run_hooks(self, call: _Call, compiled: Compiled, run: Callable[[Hooks], None]) -> None:
         """Run hooks of the run, where the project has any."""
@@ -512,9 +560,9 @@ class Project:
     def _keep_answer(self, question: Question, agenda: Agenda, compiled: Compiled, warehouse: Warehouse) -> None:
         """Keep in mind what the next run is going to find, if that is nothing."""
         from fsbuild.execute import execute_plan
-        from fsbuild.select import select_nodes
 
-        if select_nodes(compiled.draft.graph, question.select, question.exclude).unmatched:
+        choice = self._choice(question.select, question.exclude)
+        if choose(compiled.draft, choice, self._invocation("run")).unmatched:
             return  # of which a person is told in every run
         watch = Watch(question, compiled)
         if watch.is_possible:
@@ -525,12 +573,14 @@ class Project:
                 watch.keep(execute_plan(plan, work, tools_for(compiled, warehouse, _ignore)).results)
 
     def _test(
-        self, choose: Callable[[Draft], tuple[str, ...]], options: RunOptions, on_event: Callable[[Event], None]
+        self, choose: Callable[[Draft], Selected], options: RunOptions, on_event: Callable[[Event], None]
     ) -> RunResult:
         from fsbuild.execute import check_published, checks_of
 
         whole = self._draft("test")
-        chosen = choose(whole)
+        selected = choose(whole)
+        chosen = selected.ids
+        whole, tested = keep_chosen_tests(whole, selected, self._invocation("test"))
         settled = self._compile_told("test", whole, chosen, compile_draft)
         compiled = settled.compiled
         draft = as_compiled(compiled)
@@ -542,7 +592,7 @@ class Project:
         late = late_checks(draft)
         checked = {
             name
-            for name in chosen
+            for name in dict.fromkeys([*chosen, *tested])
             if name in draft.graph.nodes
             and (checks_of(name, work) or name in late)
             and (name not in work.sources or name in used)
@@ -688,7 +738,7 @@ class Project:
         from fsbuild.pipeline.documenting import coverage_of
 
         draft = self._draft("docs")
-        return coverage_of(compile_draft(draft), _choose(draft, select, exclude))
+        return coverage_of(compile_draft(draft), self._choose(draft, select, exclude))
 
     def deps(self) -> tuple[str, ...]:
         """Install the packages that the project declares, and those that these declare; return their names.
@@ -724,22 +774,29 @@ class Project:
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
-    def nodes(self, *, select: Selectors = (), exclude: Selectors = ()) -> tuple[GraphNode, ...]:
-        """List nodes in the order of the graph, unit tests and exposures after what they are about."""
-        from fsbuild.select import select_nodes
+    def nodes(
+        self,
+        *,
+        select: Selectors = (),
+        exclude: Selectors = (),
+        resource_types: Sequence[str] = (),
+        without_types: Sequence[str] = (),
+    ) -> tuple[GraphNode, ...]:
+        """List nodes of all types in the order of the graph, tests and exposures after what they are about.
 
-        draft = self._draft("list", is_settled=False)
-        graph = tests_graph(draft)
-        chosen = _told(select_nodes(graph, _listed(select), _listed(exclude), has_tests=True))
-        write_manifest(draft, self._invocation("list"), chosen)
-        return tuple(graph.nodes[name] for name in chosen)
+        The `entry` of a node is what `manifest.json` says of it.
+        """
+        draft, invocation = self._draft("list", is_settled=False), self._invocation("list")
+        found = list_nodes(draft, self._choice(select, exclude, resource_types, without_types), invocation)
+        write_manifest(draft, invocation, [node.unique_id for node in found])
+        return tuple(found)
 
     def compile(self, *, select: Selectors = (), exclude: Selectors = ()) -> dict[str, str]:
         """Check the whole project's SQL, write it below the target folder, and return it by model name."""
         from fsbuild.docs import write_lineage
 
         draft = self._draft("compile")
-        chosen = _choose(draft, select, exclude)
+        chosen = self._choose(draft, select, exclude)
         settled = self._compile_told("compile", draft, chosen, _compile)
         compiled = settled.compiled
         write_lineage(compiled.models.values(), draft.project)
@@ -1082,7 +1139,7 @@ class Project:
     def optimize(self, *, select: Selectors = (), exclude: Selectors = (), zorder: Sequence[str] = ()) -> Table:
         """Put the rows of tables into few large files, ordered by `zorder` or the model's event time; tell of each."""
         draft = self._draft("optimize")
-        done = optimize_tables(draft, _choose(draft, select, exclude), zorder, self._moment.run_id)
+        done = optimize_tables(draft, self._choose(draft, select, exclude), zorder, self._moment.run_id)
         rows = [
             (one.name, one.done.before, one.done.after, ", ".join(one.zorder) or None, one.done.version) for one in done
         ]
@@ -1101,7 +1158,7 @@ class Project:
         Files stay for as long as the table's own retention says, and those that a table below may still have to read.
         """
         draft = self._draft("vacuum")
-        chosen, run_id = _choose(draft, select, exclude), self._moment.run_id
+        chosen, run_id = self._choose(draft, select, exclude), self._moment.run_id
         done = vacuum_tables(draft, chosen, retention_hours, run_id, is_dry_run=dry_run)
         rows = [
             (one.name, len(one.files), sum(file.size for file in one.files), ", ".join(map(str, one.kept)) or None)
@@ -1110,6 +1167,37 @@ class Project:
         return Table(("table", "files", "bytes", "kept_versions"), tuple(rows))
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _choice(
+        self, select: Selectors, exclude: Selectors, types: Sequence[str] = (), without_types: Sequence[str] = ()
+    ) -> Choice:
+        return Choice(_listed(select), _listed(exclude), types, without_types, self._indirect, self._state)
+
+    def _choose(self, draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
+        """Choose nodes that something is computed of."""
+        return self._choosing(select, exclude)(draft).ids
+
+    def _choosing(
+        self,
+        select: Selectors,
+        exclude: Selectors,
+        *,
+        types: Sequence[str] = (),
+        without_types: Sequence[str] = (),
+        with_tests: bool = False,
+    ) -> Callable[[Draft], Selected]:
+        """Give what chooses nodes of a draft; with tests, exposures are among them too, which need no work."""
+        choice = self._choice(select, exclude, types, without_types)
+
+        def find(draft: Draft) -> Selected:
+            found = choose(draft, choice, self._invocation("list"), with_tests=with_tests)
+            for selector in found.unmatched:
+                log.warning("the selector '%s' matches nothing", selector)
+            if with_tests:
+                return found
+            return replace(found, ids=tuple(name for name in found.ids if name in draft.graph.nodes), has_tests=False)
+
+        return find
 
     def _draft_files(self) -> Any:  # noqa: ANN401 - values.Project, whose name is this class's
         from fsbuild.load import load_project
@@ -1180,37 +1268,8 @@ def _flags(command: str, options: RunOptions) -> Mapping[str, object]:
     }
 
 
-def _choose(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
-    """Choose nodes, which are never exposures: of those nothing is computed."""
-    from fsbuild.select import select_nodes
-
-    chosen = _told(select_nodes(selection_graph(draft), _listed(select), _listed(exclude)))
-    return tuple(name for name in chosen if name in draft.graph.nodes)
-
-
-def _choose_tests(draft: Draft, select: Selectors, exclude: Selectors) -> tuple[str, ...]:
-    """Choose nodes, which are those whose data tests are meant too, unit tests, and exposures, which need no work."""
-    from fsbuild.select import select_nodes
-
-    return _told(select_nodes(tests_graph(draft), _listed(select), _listed(exclude), has_tests=True))
-
-
-def _told(selected: Selected) -> tuple[str, ...]:
-    for selector in selected.unmatched:
-        log.warning("the selector '%s' matches nothing", selector)
-    return selected.ids
-
-
 def _listed(selectors: Selectors) -> Sequence[str]:
     return [selectors] if isinstance(selectors, str) else selectors
-
-
-def _choosing(select: Selectors, exclude: Selectors) -> Callable[[Draft], tuple[str, ...]]:
-    return lambda draft: _choose(draft, select, exclude)
-
-
-def _choosing_tests(select: Selectors, exclude: Selectors) -> Callable[[Draft], tuple[str, ...]]:
-    return lambda draft: _choose_tests(draft, select, exclude)
 
 
 def _moment_of(given: str | dt.datetime | None) -> dt.datetime | None:

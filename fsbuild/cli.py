@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     from fsbuild.api import Project, Table
     from fsbuild.errors import Problem
     from fsbuild.report import TraceForm
+    from fsbuild.select import Indirect
     from fsbuild.values import RunResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
+# The types of nodes, as `values.ResourceType` has them.
+RESOURCE_TYPES = (
+    *("model", "snapshot", "seed", "source", "exposure", "unit_test", "test"),
+    *("metric", "semantic_model", "saved_query", "analysis"),
+)
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -99,7 +105,7 @@ class RunOptions(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The options that every command on a project takes; `junit` and `store_failures` are of those that check."""
+    """The options that every command on a project takes; those with a default are of those that check, or select."""
 
     project_dir: str
     profiles_dir: str | None
@@ -111,6 +117,8 @@ class Common:
     is_verbose: bool
     junit: str | None = None
     store_failures: bool = False
+    indirect_selection: Indirect | None = None
+    state: str | None = None
 
     def project(self) -> Project:
         """Open the project that the options name."""
@@ -124,6 +132,8 @@ class Common:
             profiles_dir=self.profiles_dir,
             variables=_parse_mapping(self.variables, "--vars"),
             threads=self.threads,
+            state=self.state,
+            indirect_selection=self.indirect_selection or "eager",
         )
 
     @property
@@ -242,7 +252,7 @@ def _taking_all(process: Callable[[Any, Any], None]) -> Callable[[Any, Any], Non
 
 
 def selection_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Add --select and --exclude; the command gets them as one `selection`."""
+    """Add --select and the like; the command gets the selectors as one `selection`, and the rest with common ones."""
 
     @click.option(
         "-s",
@@ -256,12 +266,40 @@ def selection_options(command: Callable[P, R]) -> Callable[P, R]:
     @click.option(
         "--exclude", cls=Words, multiple=True, metavar="SELECTOR", help="Nodes to leave out, written as for --select."
     )
+    @click.option("--selector", metavar="NAME", help="Nodes that selectors.yml names so; the same as selector:NAME.")
+    @click.option(
+        "--indirect-selection",
+        type=click.Choice(["eager", "cautious", "buildable", "empty"]),
+        envvar="DBT_INDIRECT_SELECTION",
+        help="Which data tests come along: those of any node that is taken (eager), or of nothing else (cautious).",
+    )
+    @click.option(
+        "--state",
+        metavar="DIR",
+        envvar=["FSBUILD_STATE", "DBT_STATE"],
+        help="The artifacts of another run: state:modified, result:error and the like compare with them.",
+    )
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        kwargs["selection"] = {name: kwargs.pop(name) for name in ("select", "exclude")}
+        named = kwargs.pop("selector")
+        select = (*kwargs.pop("select"), *([f"selector:{named}"] if named else []))  # type: ignore[misc]
+        kwargs["selection"] = {"select": select, "exclude": kwargs.pop("exclude")}
         return command(*args, **kwargs)
 
     return wrapped
+
+
+def type_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add --resource-type and --exclude-resource-type."""
+    kinds = click.Choice([*RESOURCE_TYPES, "all", "default"])
+    chosen = click.option(
+        "--resource-type", type=kinds, cls=Words, multiple=True, help="Only nodes of this type, or of these."
+    )
+    return chosen(
+        click.option(
+            "--exclude-resource-type", type=kinds, cls=Words, multiple=True, help="No nodes of this type, or of these."
+        )(command)
+    )
 
 
 def run_options(command: Callable[P, R]) -> Callable[P, R]:
@@ -426,9 +464,17 @@ def run(common: Common, selection: Selection, options: RunOptions, reading: Read
 @selection_options
 @run_options
 @reading_options
+@type_options
 @check_options
 @common_options
-def build(common: Common, selection: Selection, options: RunOptions, reading: Reading) -> int:
+def build(  # noqa: PLR0913 - one for each option
+    common: Common,
+    selection: Selection,
+    options: RunOptions,
+    reading: Reading,
+    resource_type: tuple[str, ...],
+    exclude_resource_type: tuple[str, ...],
+) -> int:
     """Load seeds, run models and snapshots, and report every check as a result.
 
     A model whose unit tests fail is not built.
@@ -438,7 +484,8 @@ def build(common: Common, selection: Selection, options: RunOptions, reading: Re
       fsbuild build --select staging+
       fsbuild build --exclude test_type:unit
     """
-    return _run("build", common, **selection, **options, **reading)
+    types = {"resource_types": resource_type, "without_types": exclude_resource_type}
+    return _run("build", common, **selection, **options, **reading, **types)
 
 
 @cli.command()
@@ -556,37 +603,40 @@ def compile_command(common: Common, selection: Selection) -> int:
 
 @cli.command()
 @selection_options
+@type_options
 @click.option(
-    "--resource-type",
-    type=click.Choice(["model", "snapshot", "seed", "source", "unit_test", "exposure"]),
-    multiple=True,
-    help="Only nodes of this type.",
+    "--output",
+    type=click.Choice(["selector", "name", "path", "json"]),
+    default="selector",
+    help="What to print of each; a selector is what --select takes.",
 )
-@click.option("--output", type=click.Choice(["name", "path", "json"]), default="name", help="What to print of each.")
+@click.option(
+    "--output-keys", cls=Words, multiple=True, metavar="KEY", help="With --output json: the keys, a dot for one below."
+)
 @common_options
-def ls(common: Common, selection: Selection, resource_type: tuple[str, ...], output: str) -> int:
+def ls(  # noqa: PLR0913 - one for each option
+    common: Common,
+    selection: Selection,
+    resource_type: tuple[str, ...],
+    exclude_resource_type: tuple[str, ...],
+    output: str,
+    output_keys: tuple[str, ...],
+) -> int:
     """List nodes, parents first.
 
+    Data tests are listed in a project of dbt's, and elsewhere when they are asked for.
+
     \b
-    Example:
+    Examples:
       fsbuild ls --select tag:feature --output json
+      fsbuild ls --select test_name:unique
+      fsbuild ls --resource-type all
     """
-    for node in common.project().nodes(**selection):
-        if resource_type and node.resource_type not in resource_type:
-            continue
-        if output == "json":
-            shown = {
-                "unique_id": node.unique_id,
-                "name": node.name,
-                "resource_type": node.resource_type,
-                "path": node.path,
-                "materialized": node.materialized,
-                "tags": list(node.tags),
-                "depends_on": list(node.depends_on),
-            }
-            click.echo(json.dumps(shown))
-        else:
-            click.echo(node.path if output == "path" else ".".join(node.fqn))
+    from fsbuild.report.listing import listed
+
+    keys = [key for written in output_keys for key in written.replace(",", " ").split()]
+    for node in common.project().nodes(**selection, resource_types=resource_type, without_types=exclude_resource_type):
+        click.echo(listed(node, output, keys))
     return 0
 
 

@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-ResourceType = Literal["model", "snapshot", "seed", "source", "exposure", "unit_test"]
+ResourceType = Literal[
+    "model",
+    "snapshot",
+    "seed",
+    "source",
+    "exposure",
+    "unit_test",
+    "test",
+    "metric",
+    "semantic_model",
+    "saved_query",
+    "analysis",
+]
 Severity = Literal["error", "warn", "quarantine"]
 Action = Literal["create", "replace", "increment", "load", "view", "inline", "check", "describe", "keep", "refuse"]
 SchemaChange = Literal["fail", "ignore", "append_new_columns", "sync_all_columns"]
@@ -862,7 +874,7 @@ class RenderedModel:
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """What selection and ordering know of a node."""
+    """What selection and ordering know of a node; `entry` is how `manifest.json` describes it, where that was asked."""
 
     unique_id: str
     name: str
@@ -874,6 +886,7 @@ class GraphNode:
     depends_on: tuple[str, ...]
     place: Place
     source_name: str = ""
+    entry: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

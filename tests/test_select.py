@@ -203,20 +203,32 @@ SYNTAX = "\n  hint: write name, +name, name+, 2+name+1, @name or method:value; a
         (
             "+state:modified",
             (
-                "unknown method 'state' in selector '+state:modified'\n"
-                "  hint: the methods are fqn, path, file, tag, source, exposure, resource_type, config.materialized, "
-                "config.tags"
+                "selector 'state:modified' compares with another state\n"
+                "  hint: name the folder of the artifacts to compare with: --state target-of-production"
             ),
         ),
+        (
+            "test_type:units",
+            "unknown type of tests 'units' in selector 'test_type:units'\n  hint: did you mean 'unit'?",
+        ),
+        (
+            "version:newest",
+            (
+                "unknown kind of versions 'newest' in selector 'version:newest'\n"
+                "  hint: there are latest, prerelease, old, none"
+            ),
+        ),
+        ("selector:nightly", "selectors.yml has no selector 'nightly'"),
         (
             "resource_type:models",
             "unknown resource type 'models' in selector 'resource_type:models'\n  hint: did you mean 'model'?",
         ),
         (
-            "resource_type:test",
+            "resource_type:function",
             (
-                "unknown resource type 'test' in selector 'resource_type:test'\n"
-                "  hint: there are model, snapshot, seed, source, exposure"
+                "unknown resource type 'function' in selector 'resource_type:function'\n"
+                "  hint: there are model, snapshot, seed, source, exposure, unit_test, test, metric, semantic_model, "
+                "saved_query, analysis"
             ),
         ),
         (
@@ -249,10 +261,10 @@ def test_a_mistake_is_refused_by_name(selector: str, message: str) -> None:
 def test_all_mistakes_are_reported_at_once_and_each_once() -> None:
     found = messages(["tags:a,qqq delays", "+"], ["qqq", "@delays+"])
     assert [message.splitlines()[0] for message in found] == [
-        "unknown method 'tags' in selector 'tags:a'",
-        "no model, seed or folder is named 'qqq'",
         "'+' is not a selector",
         "'@delays+' is not a selector: '@' before and '+' after exclude each other",
+        "unknown method 'tags' in selector 'tags:a'",
+        "no model, seed or folder is named 'qqq'",
     ]
 
 

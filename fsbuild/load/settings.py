@@ -96,7 +96,7 @@ def read_project_file(
     text = read_text(root / file, shown_in + file)
     written = parse_yaml(text, shown_in + file)
     # dbt takes variables as they are written.
-    later = (*_OF_TARGET, "vars") if file == "dbt_project.yml" else _OF_TARGET
+    later = (*_OF_TARGET, "vars", "query-comment") if file == "dbt_project.yml" else _OF_TARGET
     section = written.without(*later).evaluated(lambda value, place: evaluate(value, given, place))
     section = replace(section, data={**section.data, **{key: written.data[key] for key in later if key in written}})
     problems: list[Problem] = []

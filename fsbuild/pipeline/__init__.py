@@ -38,7 +38,6 @@ from fsbuild.pipeline.drafting import (
     Draft,
     compiled_path,
     draft_project,
-    selection_graph,
     tests_graph,
     unit_tests_of,
     write_compiled,
@@ -51,6 +50,7 @@ from fsbuild.pipeline.last_run import LastRun, read_last_run, remember_run
 from fsbuild.pipeline.late_checks import late_checks, late_writer
 from fsbuild.pipeline.measuring import Compared, compare_statistics, correlations, find_statistics
 from fsbuild.pipeline.nodes import (
+    checks_on,
     find_node,
     find_own_table,
     find_table,
@@ -63,6 +63,7 @@ from fsbuild.pipeline.points import NEWEST, bound_versions, parse_moment, versio
 from fsbuild.pipeline.restoring import restore_tables
 from fsbuild.pipeline.retrieving import given_source, inline_model, prepare_retrieval
 from fsbuild.pipeline.running import Agenda, RunOptions, plan_run, set_agenda, tools_for, warming_up, work_on
+from fsbuild.pipeline.selecting import Choice, choose, keep_chosen_tests, list_nodes
 from fsbuild.pipeline.state import LakeState, open_lake, read_lake
 from fsbuild.pipeline.tracing import Tracing, trace_name
 from fsbuild.pipeline.training import content_of, find_training_set, followed, recipe_of
@@ -75,6 +76,7 @@ __all__ = [
     "Added",
     "Agenda",
     "Answers",
+    "Choice",
     "Compared",
     "Compiled",
     "Draft",
@@ -91,6 +93,8 @@ __all__ = [
     "as_compiled",
     "below",
     "bound_versions",
+    "checks_on",
+    "choose",
     "compare_statistics",
     "compile_at",
     "compile_draft",
@@ -112,9 +116,11 @@ __all__ = [
     "infer_checks",
     "inline_model",
     "is_run",
+    "keep_chosen_tests",
     "late_checks",
     "late_writer",
     "list_features",
+    "list_nodes",
     "not_begun",
     "open_lake",
     "operations_of",
@@ -133,7 +139,6 @@ __all__ = [
     "restamp_manifest",
     "restore_tables",
     "search_project",
-    "selection_graph",
     "set_agenda",
     "settle",
     "show_checks",

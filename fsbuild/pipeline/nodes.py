@@ -9,7 +9,7 @@ from fsbuild.dbt_names import audit_schema, test_name
 from fsbuild.errors import Problem, UsageError, suggest
 from fsbuild.pipeline.drafting import Draft
 from fsbuild.stored_statistics import TABLE as STATISTICS
-from fsbuild.values import STORED, GraphNode, Model, Relation, Seed, Source, quarantine_relation
+from fsbuild.values import STORED, Check, GraphNode, Model, Relation, Seed, Source, quarantine_relation
 
 if TYPE_CHECKING:
     from fsbuild.store import Lake
@@ -60,6 +60,14 @@ def relation_of(draft: Draft, unique_id: str) -> Relation:
     if unique_id in draft.models:
         return draft.models[unique_id].relation
     return next(seed.relation for seed in draft.project.seeds if seed.unique_id == unique_id)
+
+
+def checks_on(draft: Draft, unique_id: str) -> tuple[Check, ...]:
+    """The checks of a node."""
+    if unique_id in draft.models:
+        return draft.models[unique_id].model.checks
+    others: tuple[Seed | Source, ...] = (*draft.project.seeds, *draft.project.sources)
+    return next((one.checks for one in others if one.unique_id == unique_id), ())
 
 
 def node_of(draft: Draft, problem: Problem) -> str:
