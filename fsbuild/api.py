@@ -265,7 +265,7 @@ class Project:
         window = _window(event_time_start, event_time_end)
         options = RunOptions(full_refresh, fail_fast, store_failures, window, _moment_of(as_of), inputs or {})
         question = None
-        if options == RunOptions(fail_fast=fail_fast):
+        if options == RunOptions(fail_fast=fail_fast) and self._state is None:
             question = Question.ask(self.root, self._overrides, _listed(select), _listed(exclude))
             if (recalled := recall(question)) is not None and restamp_manifest(question, self._invocation("run")):
                 result = replay(recalled, self._moment.run_id, on_event)

@@ -117,6 +117,22 @@ def test_a_test_of_another_node_that_fails_is_told_in_a_build(make_project: Make
     assert not result.is_success
 
 
+def test_a_run_that_finds_nothing_to_do_asks_again_when_a_selector_means_something_else(make_project: Make) -> None:
+    root = make_project({**SHOP, "selectors.yml": "selectors: [{name: s, definition: customers}]\n"})
+    for _ in range(3):
+        found = Project(root).run(select="selector:s")
+    assert [node.name for node in found.results] == ["customers"]
+    (root / "selectors.yml").write_text("selectors: [{name: s, definition: totals+}]\n")
+    Project(root).run(select="+totals")
+    assert [node.name for node in Project(root).run(select="selector:s").results] == ["totals"]
+
+
+def test_a_default_selector_holds_where_nothing_is_said(make_project: Make) -> None:
+    text = "selectors: [{name: s, default: true, definition: +customers}]\n"
+    root = make_project({**SHOP, "selectors.yml": text})
+    assert [node.name for node in Project(root).run().results] == ["raw", "customers"]
+
+
 # --- states ----------------------------------------------------------------------------------------------------------
 
 

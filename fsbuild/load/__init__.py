@@ -44,6 +44,7 @@ __all__ = [
     "PACKAGE_FILES",
     "PATH_KEYS",
     "PROJECT_FILES",
+    "SELECTOR_FILE",
     "Evaluate",
     "Overrides",
     "declared_packages",
@@ -54,7 +55,7 @@ __all__ = [
 ]
 
 
-_SELECTORS = "selectors.yml"
+SELECTOR_FILE = "selectors.yml"
 
 
 def load_project(root: Path, overrides: Overrides, evaluate: Evaluate) -> Project:
@@ -140,6 +141,6 @@ def _dispatch(section: Section) -> dict[str, tuple[str, ...]]:
 
 def _selectors(root: Path) -> Iterator[YamlFile]:
     """The file of selectors, whose Jinja nobody evaluates here."""
-    if (root / _SELECTORS).is_file():
-        data = parse_yaml(read_text(root / _SELECTORS, _SELECTORS), _SELECTORS).data
-        yield YamlFile(_SELECTORS, data, data)
+    if (root / SELECTOR_FILE).is_file():
+        data = parse_yaml(read_text(root / SELECTOR_FILE, SELECTOR_FILE), SELECTOR_FILE).data
+        yield YamlFile(SELECTOR_FILE, data, data)

@@ -20,7 +20,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from fsbuild.load import INSTALL_PATH, PACKAGE_FILES, PATH_KEYS, PROJECT_FILES, Overrides, home_profiles
+from fsbuild.load import INSTALL_PATH, PACKAGE_FILES, PATH_KEYS, PROJECT_FILES, SELECTOR_FILE, Overrides, home_profiles
 from fsbuild.pipeline.compiling import Compiled
 from fsbuild.pipeline.drafting import sources_in_use
 from fsbuild.pipeline.marks import table_mark
@@ -218,7 +218,7 @@ def _marks(root: Path, watched: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _file_marks(root: Path, overrides: Overrides, folders: Iterable[str]) -> list[list[str]] | None:
     """The files that say what the project is, with what is in them; None where that cannot be told for certain."""
-    found = [root / name for name in (*PROJECT_FILES, *PACKAGE_FILES, "profiles.yml")]
+    found = [root / name for name in (*PROJECT_FILES, *PACKAGE_FILES, SELECTOR_FILE, "profiles.yml")]
     found += [overrides.profiles_dir / "profiles.yml"] if overrides.profiles_dir else [home_profiles()]
     # A package that is put beside the others is a new one.
     found += [file for name in PROJECT_FILES for file in root.glob(f"{INSTALL_PATH}/*/{name}")]
