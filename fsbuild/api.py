@@ -791,6 +791,28 @@ class Project:
         write_manifest(draft, invocation, [node.unique_id for node in found])
         return tuple(found)
 
+    def parse(self) -> int:
+        """Read and render the project, write `manifest.json`, and return the number of its nodes; no SQL is looked at.
+
+        Raises:
+            FsbuildError: its files are wrong, or what they refer to is not there.
+        """
+        draft = self._draft("parse", is_settled=False)
+        write_manifest(draft, self._invocation("parse"), ())
+        return len(draft.graph.order)
+
+    def compile_inline(self, sql: str) -> str:
+        """Check a query in which `ref()` and `source()` work, and return it without its Jinja.
+
+        Raises:
+            FsbuildError: it is wrong, or what it reads.
+        """
+        settled = settle(self._draft("compile", inline=sql), compile_draft)
+        unique_id = find_node(settled.draft, _INLINE)
+        if problems := settled.problems([unique_id]):
+            raise CompileError(problems)
+        return settled.compiled.models[unique_id].rendered.sql.text.strip()
+
     def compile(self, *, select: Selectors = (), exclude: Selectors = ()) -> dict[str, str]:
         """Check the whole project's SQL, write it below the target folder, and return it by model name."""
         from fsbuild.docs import write_lineage

@@ -578,20 +578,40 @@ def _plan(common: Common, selection: Selection, options: RunOptions, reading: Re
     return 0
 
 
+@cli.command()
+@common_options
+def parse(common: Common) -> int:
+    """Read and render the project, and write target/manifest.json; its SQL is left to `compile`.
+
+    \b
+    Example:
+      fsbuild parse
+    """
+    _say(f"Read {common.project().parse()} nodes")
+    return 0
+
+
 @cli.command(name="compile")
 @selection_options
+@click.option("--inline", metavar="SQL", help="A query to compile and print instead; ref() and source() work in it.")
 @common_options
-def compile_command(common: Common, selection: Selection) -> int:
+def compile_command(common: Common, selection: Selection, inline: str | None) -> int:
     """Check the SQL of the whole project without touching data, and write it to target/compiled.
 
     With --select, the compiled SQL of those models is printed too.
 
     \b
-    Example:
+    Examples:
       fsbuild compile --select carrier_delay_7d
+      fsbuild compile --inline "select count(*) from {{ ref('stg_flights') }}"
     """
     import time
 
+    if inline is not None:
+        if selection["select"]:
+            raise click.UsageError("either choose nodes, or give a query with --inline")
+        click.echo(common.project().compile_inline(inline))
+        return 0
     began = time.perf_counter()
     found = common.project().compile(**selection)
     if selection["select"]:

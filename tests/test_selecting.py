@@ -133,6 +133,23 @@ def test_a_default_selector_holds_where_nothing_is_said(make_project: Make) -> N
     assert [node.name for node in Project(root).run().results] == ["raw", "customers"]
 
 
+def test_a_project_is_parsed_without_a_look_at_its_sql(make_project: Make) -> None:
+    root = make_project({**SHOP, "models/wrong.sql": "select nothing"})
+    assert Project(root).parse() == 5
+    manifest = json.loads((root / "target/manifest.json").read_text())
+    assert manifest["metadata"]["invocation_id"]
+    assert "model.shop.wrong" in manifest["nodes"]
+    with pytest.raises(FsbuildError, match="nothing"):
+        Project(root).compile()
+
+
+def test_a_query_is_compiled_for_itself(make_project: Make) -> None:
+    project = Project(make_project(SHOP))
+    assert project.compile_inline("select n from {{ ref('totals') }}") == 'select n from "main_a"."totals"'
+    with pytest.raises(FsbuildError, match="m"):
+        project.compile_inline("select m from {{ ref('totals') }}")
+
+
 # --- states ----------------------------------------------------------------------------------------------------------
 
 
