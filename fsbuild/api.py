@@ -17,7 +17,7 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from fsbuild.pipeline import (
     Choice,
     Compared,
     Compiled,
+    Deferral,
     Draft,
     Feature,
     Hooks,
@@ -57,6 +58,7 @@ from fsbuild.pipeline import (
     compile_sql,
     content_of,
     correlations,
+    defer,
     describe,
     draft_project,
     find_node,
@@ -192,7 +194,9 @@ class Project:
     """A project folder, with the target, variables and threads that it is used with.
 
     `state` is the folder of the artifacts of another run, which the selectors `state:`, `result:` and `source_status:`
-    compare with; `indirect_selection` says which data tests come along with the nodes that are chosen.
+    compare with; `indirect_selection` says which data tests come along with the nodes that are chosen. With `defer`,
+    what a command reads and does not build is read from the tables of that other run, where the target has none;
+    with `favor_state` also where it has.
     """
 
     def __init__(  # noqa: PLR0913 - what every command can be called with
@@ -205,12 +209,15 @@ class Project:
         threads: int | None = None,
         state: str | Path | None = None,
         indirect_selection: Indirect = "eager",
+        defer: bool = False,
+        favor_state: bool = False,
     ) -> None:
         self.root = find_root(Path(path))
         profiles = Path(profiles_dir).resolve() if profiles_dir is not None else None
         self._overrides = Overrides(target, profiles, variables, threads)
         self._state = Path(state).resolve() if state is not None else None
         self._indirect: Indirect = indirect_selection
+        self._deferral = _deferral(self._state, favors_state=favor_state) if defer else None
         self._moment = Moment(str(uuid.uuid4()), dt.datetime.now(dt.UTC))
 
     def __repr__(self) -> str:
@@ -443,7 +450,7 @@ class Project:
         draft = self._draft(command, options, is_settled=False)
         selected = choose(draft)
         chosen = selected.ids
-        draft, tested = keep_chosen_tests(draft, selected, self._invocation(command))
+        draft, tested = keep_chosen_tests(self._deferred(draft, chosen), selected, self._invocation(command))
         with self._warehouse(draft) as warehouse:
             call = _Call(command, options, warehouse, selected)
             settled = self._compile_told(command, draft, chosen, _compile, question)
@@ -483,7 +490,7 @@ class Project:
                 ready = frozenset(compiled.draft.graph.order) - below(draft, run.failed)
                 asking = Asking(Answers(draft, waiting, execution, warehouse), ready)
                 draft = self._draft(call.command, call.options, asking=asking, is_settled=False)
-            draft, _ = keep_chosen_tests(draft, call.selected, self._invocation(call.command))
+            draft, _ = keep_chosen_tests(self._deferred(draft, chosen), call.selected, self._invocation(call.command))
             settled = self._compile_told(call.command, draft, chosen, _compile)
             before, waiting = waiting, waiting_nodes(settled.draft)
         left = [name for name in chosen if name not in run.done and is_run(call.command, settled.draft, name)]
@@ -580,7 +587,7 @@ class Project:
         whole = self._draft("test")
         selected = choose(whole)
         chosen = selected.ids
-        whole, tested = keep_chosen_tests(whole, selected, self._invocation("test"))
+        whole, tested = keep_chosen_tests(self._deferred(whole, ()), selected, self._invocation("test"))
         settled = self._compile_told("test", whole, chosen, compile_draft)
         compiled = settled.compiled
         draft = as_compiled(compiled)
@@ -844,7 +851,7 @@ class Project:
         if point is not None and (inline is not None or None not in (as_of, version)):
             hint = "name one node, and either a time or a version"
             raise UsageError(Problem("a query is shown as of now, and a node as of one moment", hint=hint))
-        draft = self._draft("show", inline=inline)
+        draft = self._deferred(self._draft("show", inline=inline), ())
         lake = open_lake(draft.project)
         aside = find_own_table(draft, str(name))
         unique_id = find_node(draft, _INLINE if inline is not None else str(name)) if aside is None else ""
@@ -1221,6 +1228,10 @@ class Project:
 
         return find
 
+    def _deferred(self, draft: Draft, chosen: Collection[str]) -> Draft:
+        """A draft that reads what is not chosen where it is to be read."""
+        return draft if self._deferral is None else defer(draft, chosen, self._deferral)
+
     def _draft_files(self) -> Any:  # noqa: ANN401 - values.Project, whose name is this class's
         from fsbuild.load import load_project
         from fsbuild.render import evaluate_text
@@ -1280,6 +1291,13 @@ class Project:
         work = work_on("show", compiled, read_lake(compiled.draft), self._moment)
         with self._warehouse(compiled.draft) as warehouse:
             yield Execution(work, tools_for(compiled, warehouse, _ignore)), warehouse
+
+
+def _deferral(state: Path | None, *, favors_state: bool) -> Deferral:
+    if state is None:
+        hint = "name the target folder of the other run: --state production/target"
+        raise UsageError(Problem("--defer reads the tables of another run, and none is named", hint=hint))
+    return Deferral(state, favors_state)
 
 
 def _flags(command: str, options: RunOptions) -> Mapping[str, object]:

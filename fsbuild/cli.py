@@ -119,6 +119,8 @@ class Common:
     store_failures: bool = False
     indirect_selection: Indirect | None = None
     state: str | None = None
+    defers: bool = False
+    favors_state: bool = False
 
     def project(self) -> Project:
         """Open the project that the options name."""
@@ -134,6 +136,8 @@ class Common:
             threads=self.threads,
             state=self.state,
             indirect_selection=self.indirect_selection or "eager",
+            defer=self.defers,
+            favor_state=self.favors_state,
         )
 
     @property
@@ -278,6 +282,18 @@ def selection_options(command: Callable[P, R]) -> Callable[P, R]:
         metavar="DIR",
         envvar=["FSBUILD_STATE", "DBT_STATE"],
         help="The artifacts of another run: state:modified, result:error and the like compare with them.",
+    )
+    @click.option(
+        "--defer/--no-defer",
+        "defers",
+        envvar="DBT_DEFER",
+        help="Read what is not taken, and not there, from the tables of the run that --state names.",
+    )
+    @click.option(
+        "--favor-state/--no-favor-state",
+        "favors_state",
+        envvar="DBT_FAVOR_STATE",
+        help="With --defer: read all that is not taken from there.",
     )
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

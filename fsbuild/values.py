@@ -657,6 +657,8 @@ class Target:
     extensions: tuple[str, ...] = ()
     # What artifacts call the database of its tables, as dbt-duckdb would: after the profile's file, where it has one.
     database: str = "memory"
+    # The places of tables that are read elsewhere: in the lake of another target, and never written there.
+    elsewhere: Mapping[Relation, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

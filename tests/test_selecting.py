@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import deltalake
 import pytest
 
 from fsbuild import Project
@@ -222,6 +223,63 @@ def test_a_state_that_is_not_there_is_a_mistake(kept: Path) -> None:
     (kept / "before/manifest.json").unlink()
     with pytest.raises(FsbuildError, match=r"needs a manifest\.json"):
         Project(kept, state=kept / "before").nodes(select="state:modified")
+
+
+PROFILES = {
+    "profiles.yml": (
+        "shop:\n  target: prod\n  outputs:\n"
+        "    prod: {type: duckdb, schema: prod, lake: lakes/prod}\n"
+        "    dev: {type: duckdb, schema: dev, lake: lakes/dev}\n"
+    ),
+    "fsbuild_project.yml": "name: shop\nprofile: shop\nmodels: {+materialized: table}\n",
+}
+
+
+@pytest.fixture
+def production(make_project: Make) -> Path:
+    """A project that was built for production, whose artifacts are in `before/`."""
+    root = make_project({**SHOP, **PROFILES})
+    assert Project(root, target="prod").build().is_success
+    shutil.copytree(root / "target", root / "before")
+    return root
+
+
+def written(root: Path) -> dict[str, list[str]]:
+    """The commits of all tables of production."""
+    logs = (root / "lakes/prod").glob("prod/*/_delta_log")
+    return {log.parent.name: sorted(file.name for file in log.iterdir()) for log in logs}
+
+
+def test_what_is_not_built_is_read_where_it_is(production: Path) -> None:
+    before = written(production)
+    with pytest.raises(FsbuildError, match="none is named"):
+        Project(production, target="dev", defer=True)
+    with pytest.raises(FsbuildError, match="neither built nor selected"):
+        Project(production, target="dev").run(select="totals")
+    dev = Project(production, target="dev", state=production / "before", defer=True)
+
+    assert [(node.name, node.status) for node in dev.build(select="totals").results] == [("totals", "success")]
+
+    assert [path.name for path in (production / "lakes/dev/dev").iterdir() if path.name in ALL] == ["totals"]
+    rows = deltalake.DeltaTable(str(production / "lakes/dev/dev/totals")).to_pyarrow_table().to_pylist()
+    assert rows == [{"customer": 1, "n": 2}]
+    # What is deferred to is read, and not written.
+    (production / "seeds/raw.csv").write_text("id,customer\n1,1\n2,1\n3,2\n")
+    assert dev.run(select="orders").is_success
+    assert written(production) == before
+    assert dev.show("raw", limit=None).rows == ((1, 1), (2, 1))
+    assert dev.test(select="customers").is_success
+
+
+def test_own_tables_are_stronger_unless_the_state_is_favored(production: Path) -> None:
+    (production / "seeds/raw.csv").write_text("id,customer\n7,7\n")
+    assert Project(production, target="dev").run(select="+orders customers").is_success
+    state = production / "before"
+    dev, favoring = (Project(production, target="dev", state=state, defer=True, favor_state=f) for f in (False, True))
+    assert dev.run(select="totals").is_success
+    assert dev.show("totals").rows == ((7, 1),)
+    assert favoring.run(select="totals").is_success
+    assert dev.show("totals").rows == ((1, 2),)
 
 
 # --- listing ---------------------------------------------------------------------------------------------------------

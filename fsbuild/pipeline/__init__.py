@@ -24,6 +24,7 @@ Each function takes what the one before it returned. This package alone knows th
 from fsbuild.pipeline.baseline import compile_at
 from fsbuild.pipeline.checking import infer_checks, show_checks
 from fsbuild.pipeline.compiling import Compiled, compile_draft, compile_sql
+from fsbuild.pipeline.deferring import Deferral, defer
 from fsbuild.pipeline.describing import (
     as_compiled,
     describe,
@@ -79,6 +80,7 @@ __all__ = [
     "Choice",
     "Compared",
     "Compiled",
+    "Deferral",
     "Draft",
     "Entry",
     "Feature",
@@ -102,6 +104,7 @@ __all__ = [
     "compiled_path",
     "content_of",
     "correlations",
+    "defer",
     "describe",
     "draft_project",
     "find_node",

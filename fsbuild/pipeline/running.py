@@ -71,6 +71,8 @@ def set_agenda(command: str, compiled: Compiled, chosen: Sequence[str]) -> Agend
         read |= {seed for name in wanted for seed in physical_inputs(name, compiled.models) if seed in seeds}
         checks = (check for name in wanted for check in compiled.models[name].rendered.model.checks)
         read |= {name for check in checks for name in check.references}
+    elsewhere = draft.project.target.elsewhere
+    seeds -= {seed.unique_id for seed in draft.project.seeds if seed.relation in elsewhere}
     order = tuple(name for name in draft.graph.order if name in read and (name in wanted or name in seeds))
     return Agenda(command, frozenset(wanted), order)
 

@@ -34,7 +34,7 @@ def open_lake(project: Project) -> Lake:
     """The lake of a project's target."""
     from fsbuild.store import Lake
 
-    return Lake(project.target.lake, project.target.storage_options)
+    return Lake(project.target.lake, project.target.storage_options, project.target.elsewhere)
 
 
 def read_lake(draft: Draft) -> LakeState:

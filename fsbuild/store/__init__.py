@@ -11,7 +11,7 @@ import datetime as dt
 import importlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -36,17 +36,25 @@ def warm_up() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """A folder or URL below which every table has its place: `<schema>/<table>/`."""
+    """A folder or URL below which every table has its place: `<schema>/<table>/`.
+
+    Some are read `elsewhere`; what is written is written here.
+    """
 
     root: str
     storage_options: Mapping[str, str]
+    elsewhere: Mapping[Relation, str] = field(default_factory=dict)
 
     def uri(self, relation: Relation) -> str:
-        """Name the place of a relation's table.
+        """Name the place that a relation's table is read from.
 
         Raises:
             StoreError: there are characters in it with which Delta's libraries do not find their own files.
         """
+        return self.elsewhere.get(relation) or self._own_uri(relation)
+
+    def _own_uri(self, relation: Relation) -> str:
+        """Name the place that a relation's table is written to."""
         uri = f"{self.root.rstrip('/')}/{relation.schema}/{relation.identifier}"
         if "://" not in uri and (found := _UNREADABLE.search(uri)):
             message = f"{uri!r} cannot hold a Delta table: its readers stumble over {found[0]!r} in a path"
@@ -84,7 +92,7 @@ class Lake:
             ConflictError: the table is not at the version that the rows were computed for.
             StoreError: Delta refuses the rows.
         """
-        return writing.write_rows(self._place(relation), write, rows, commit)
+        return writing.write_rows(self._own(relation), write, rows, commit)
 
     def drop_constraints(self, relation: Relation, commit: Commit) -> int | None:
         """Drop the constraints that rows to come need not meet; return the table's version then, or None.
@@ -92,7 +100,7 @@ class Lake:
         Raises:
             ConflictError: the table is not at the version that the rows were computed for.
         """
-        return constraints.drop_constraints(self._place(relation), commit)
+        return constraints.drop_constraints(self._own(relation), commit)
 
     def record(self, relation: Relation, commit: Commit) -> int:
         """Remember what was consumed in a commit that changes no rows; return the table's version then.
@@ -101,7 +109,7 @@ class Lake:
             ConflictError: the table is not at the version that the commit was made for.
             StoreError: there is no table.
         """
-        return commits.record(self._place(relation), commit)
+        return commits.record(self._own(relation), commit)
 
     def set_properties(
         self,
@@ -114,7 +122,7 @@ class Lake:
 
         fsbuild's properties that are no longer wanted become empty. `description` None leaves the table's as it is.
         """
-        return upkeep.set_properties(self._place(relation), properties, description, run_id)
+        return upkeep.set_properties(self._own(relation), properties, description, run_id)
 
     # --- reading back ------------------------------------------------------------------------------------------------
 
@@ -201,7 +209,7 @@ class Lake:
 
     def compact(self, relation: Relation, run_id: str) -> int | None:
         """Put small files together where increments have left many; return the version then, or None."""
-        return upkeep.compact_small(self._place(relation), run_id)
+        return upkeep.compact_small(self._own(relation), run_id)
 
     def optimize(self, uri: str, zorder: Sequence[str], run_id: str, *, small_files: bool = False) -> Optimized:
         """Put a table's rows into few files, those together that are near in the columns `zorder`.
@@ -232,6 +240,9 @@ class Lake:
 
     def _place(self, relation: Relation) -> TablePlace:
         return self._at(self.uri(relation))
+
+    def _own(self, relation: Relation) -> TablePlace:
+        return self._at(self._own_uri(relation))
 
     def _at(self, uri: str) -> TablePlace:
         return TablePlace(uri, self.storage_options)
