@@ -24,10 +24,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from fsbuild.artifacts import Invocation, SourceAge, run_results, sources_result, write_artifact
+from fsbuild.artifacts import (
+    Invocation,
+    SourceAge,
+    compile_results,
+    operation_results,
+    run_results,
+    sources_result,
+    write_artifact,
+)
 from fsbuild.batches import Span
 from fsbuild.batches import parse_moment as parse_event_time
-from fsbuild.errors import CompileError, FsbuildError, Problem, UsageError, suggest
+from fsbuild.errors import CompileError, FsbuildError, Problem, RenderError, UsageError, suggest
 from fsbuild.load import Overrides, find_root
 from fsbuild.pipeline import (
     NEWEST,
@@ -99,6 +107,7 @@ from fsbuild.pipeline import (
     settle,
     show_checks,
     source_ages,
+    target_folder,
     tests_graph,
     tools_for,
     trace_changes,
@@ -766,8 +775,12 @@ class Project:
                 pending += [(inside, one) for one in declared_packages(inside)]
         return tuple(names)
 
-    def run_operation(self, macro: str, arguments: Mapping[str, object] | None = None) -> object:
+    def run_operation(
+        self, macro: str, arguments: Mapping[str, object] | None = None, *, say: Callable[[str], None] | None = None
+    ) -> object:
         """Call a macro, `name` or `package.name`, and return what it returns, or its text.
+
+        What it prints goes to `say`, or else to the log.
 
         Raises:
             FsbuildError: there is no such macro, or it is wrong.
@@ -776,8 +789,16 @@ class Project:
         draft = settled.draft
         with self._reading(settled.compiled) as (execution, warehouse):
             answers = Answers(draft, waiting_nodes(draft), execution, warehouse)
-            operations = operations_of(draft, self._moment, _flags("run-operation", RunOptions()), answers)
-            return operations.call(macro, arguments or {})
+            operations = operations_of(draft, self._moment, _flags("run-operation", RunOptions()), answers, say)
+            problems: Sequence[Problem] = ()
+            try:
+                return operations.call(macro, arguments or {})
+            except FsbuildError as exc:
+                problems = exc.problems
+                raise
+            finally:
+                told = operation_results(operations.macro_id(macro), problems, self._invocation("run-operation"))
+                write_artifact(told, target_folder(draft) / "run_results.json")
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -824,13 +845,19 @@ class Project:
         """Check the whole project's SQL, write it below the target folder, and return it by model name."""
         from fsbuild.docs import write_lineage
 
+        began = time.perf_counter()
         draft = self._draft("compile")
         chosen = self._choose(draft, select, exclude)
         settled = self._compile_told("compile", draft, chosen, _compile)
         compiled = settled.compiled
         write_lineage(compiled.models.values(), draft.project)
         if problems := settled.problems(chosen):
-            raise CompileError(problems)
+            templates = {problem for model in draft.models.values() for problem in model.problems}
+            raise (CompileError if templates.isdisjoint(problems) else RenderError)(problems)
+        invocation = self._invocation("compile")
+        described = describe(as_compiled(compiled), invocation, chosen)
+        told = compile_results(described, invocation, time.perf_counter() - began)
+        write_artifact(told, target_folder(draft) / "run_results.json")
         models = (compiled.models[name] for name in chosen if name in compiled.models)
         return {model.rendered.model.name: model.rendered.sql.text.strip() for model in models}
 

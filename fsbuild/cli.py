@@ -1,6 +1,7 @@
 """The command line: parses arguments, calls the api, prints what it returns, maps the exit code. No logic.
 
-Data goes to stdout, everything else to stderr. Exit codes are dbt's: 0 fine, 1 a model or check failed, 2 usage.
+Data goes to stdout, everything else to stderr. Exit codes are dbt's: 0 fine, 1 a model or a check failed, 2 there is
+nothing to begin with, as the command is used wrongly or the project cannot be read.
 Heavy modules are imported by the commands that need them, so that `--help` and `--version` answer at once.
 """
 
@@ -178,10 +179,10 @@ def _explain(exc: BaseException, log_format: Literal["text", "json"]) -> int:
 
 def _problems_of(exc: BaseException) -> tuple[Sequence[Problem], int]:
     """Put what went wrong into words; the number is the exit code."""
-    from fsbuild.errors import FsbuildError, Problem, UsageError
+    from fsbuild.errors import FsbuildError, GraphError, Problem, ProjectError, RenderError, UsageError
 
     if isinstance(exc, FsbuildError):
-        return exc.problems, 2 if isinstance(exc, UsageError) else 1
+        return exc.problems, 2 if isinstance(exc, UsageError | ProjectError | RenderError | GraphError) else 1
     if isinstance(exc, click.ClickException):
         return [Problem(exc.format_message())], 2
     if isinstance(exc, KeyboardInterrupt):
@@ -1229,15 +1230,21 @@ def deps(common: Common) -> int:
 @click.option("--args", "arguments", default="{}", metavar="YAML", help="The macro's arguments, as 'name: value'.")
 @common_options
 def run_operation(common: Common, macro: str, arguments: str) -> int:
-    """Call a macro of the project or of a package. What it returns, or its text, goes to stdout.
+    """Call a macro of the project or of a package. What it prints, or else returns, goes to stdout.
 
     \b
     Examples:
       fsbuild run-operation grant_all --args 'role: reader'
       fsbuild run-operation codegen.generate_model_yaml --args 'model_names: [customers]'
     """
-    found = common.project().run_operation(macro, _parse_mapping(arguments, "--args"))
-    if isinstance(found, str) and found.strip():
+    printed: list[str] = []
+
+    def say(text: str) -> None:
+        printed.append(text)
+        click.echo(text)
+
+    found = common.project().run_operation(macro, _parse_mapping(arguments, "--args"), say=say)
+    if isinstance(found, str) and found.strip() and not printed:
         click.echo(found.strip())
     return 0
 

@@ -72,6 +72,10 @@ class RenderError(FsbuildError):
     """A template cannot be rendered: Jinja syntax, an unknown ref, a missing variable."""
 
 
+class OperationError(FsbuildError):
+    """A macro that was called by itself failed, or raised an error of its own."""
+
+
 class GraphError(FsbuildError):
     """The models do not form a graph that can be run: a cycle."""
 

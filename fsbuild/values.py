@@ -177,8 +177,9 @@ class Check:
 
     `store_failures` says whether the rows that fail are kept, None where the command says it; at most `limit` failures
     count, by the SQL `fail_calc` over what its query selects. `path` leads to the check inside its YAML file, and
-    `told` is the configuration that its own text gave. One that `is_late` has a template that asks for rows of what it
-    reads, and has its SQL when these are published. One with a `problem` cannot be decided.
+    `told` is the configuration that its own text gave, and `defaults` that of its folder in the project file. One that
+    `is_late` has a template that asks for rows of what it reads, and has its SQL when these are published. One with a
+    `problem` cannot be decided.
     """
 
     name: str
@@ -201,6 +202,7 @@ class Check:
     fail_calc: str | None = None
     path: tuple[str | int, ...] = ()
     told: Mapping[str, object] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
     is_late: bool = False
     problem: Problem | None = None
 
@@ -663,11 +665,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A text file of the project: its path relative to the root, its content, and the package that it is of, if any."""
+    """A text file of the project: its path relative to the root, its content, and the package that it is of, if any.
+
+    `defaults` is what the project file says of the data test that it is.
+    """
 
     path: str
     text: str
     package: str = ""
+    defaults: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,12 @@ import pytest
 
 PROJECTS = Path(__file__).parent / "projects"
 CASES = sorted(folder.name for folder in PROJECTS.iterdir() if folder.is_dir())
+# The projects that can be read, and in which a model or a check is wrong; the others end before they begin, as in dbt.
+FAILING = frozenset(
+    {"bad_checks_on_columns", "bad_keys", "bad_training_sets", "bad_unit_test_rows", "changed_source", "failing_checks"}
+    | {"feature_tie", "missing_source_files", "not_a_delta_table", "sql_syntax", "unknown_column"}
+    | {"unstorable_columns"}
+)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -37,7 +43,7 @@ def test_says_where_it_is_wrong_and_what_to_do(case: str, tmp_path: Path) -> Non
         (PROJECTS / case / "expected.txt").write_text(message, encoding="utf-8")
         return
     assert message == golden.read_text(encoding="utf-8")
-    assert told.returncode == 1
+    assert told.returncode == (1 if case in FAILING else 2)
     assert told.stdout == ""
     assert "Traceback" not in told.stderr
 

@@ -79,7 +79,7 @@ def test_json_log_is_one_object_a_line(make_project: Make) -> None:
     [
         (
             ["compile"],
-            1,
+            2,
             {
                 "level": "error",
                 "message": "unknown model or seed 'totls'",

@@ -137,10 +137,10 @@ def test_a_gate_that_is_none_is_a_problem(tmp_path: Path, file: str, flags: str,
         ("version: 2\n", ["fsbuild_project.yml:1: 'name' is missing or is not letters, digits and _"]),
         ("version: 2\nname: my-shop\n", ["fsbuild_project.yml:2: 'name' is missing or is not letters, digits and _"]),
         (
-            "name: shop\nmodel-path: [x]\nsources: {}\n",
+            "name: shop\nmodel-path: [x]\nsources: 3\n",
             [
                 "fsbuild_project.yml:2: unknown key 'model-path'\n  hint: did you mean 'model-paths'?",
-                "fsbuild_project.yml:3: fsbuild does not support 'sources' yet",
+                "fsbuild_project.yml:3: 'sources' is not a mapping",
             ],
         ),
         (

@@ -40,8 +40,13 @@ class NodeNames:
         return NodeNames({**self.nodes, **nodes}, {**self.sources, **sources}, project, packages)
 
 
-def parse_checks(section: Section, column: str | None, names: NodeNames, problems: list[Problem]) -> Iterator[Check]:
-    """Yield the checks below `data_tests` (or its old name `tests`) of a node or a column."""
+def parse_checks(
+    section: Section, column: str | None, names: NodeNames, defaults: Mapping[str, Any], problems: list[Problem]
+) -> Iterator[Check]:
+    """Yield the checks below `data_tests` (or its old name `tests`) of a node or a column.
+
+    `defaults` is what the project file says of tests there.
+    """
     for key in ("data_tests", "tests"):
         written = section.get(key)
         if written is None:
@@ -52,13 +57,18 @@ def parse_checks(section: Section, column: str | None, names: NodeNames, problem
             )
             continue
         for index, item in enumerate(written):
-            check = _parse_check(section[key][index], item, column, names, problems)
+            check = _parse_check(section[key][index], item, column, names, defaults, problems)
             if check is not None:
                 yield check
 
 
-def _parse_check(
-    section: Section, item: object, column: str | None, names: NodeNames, problems: list[Problem]
+def _parse_check(  # noqa: PLR0913 - the test, what it is about, and what counts for it
+    section: Section,
+    item: object,
+    column: str | None,
+    names: NodeNames,
+    defaults: Mapping[str, Any],
+    problems: list[Problem],
 ) -> Check | None:
     written = _name_and_arguments(section, item, problems)
     if written is None:
@@ -75,8 +85,10 @@ def _parse_check(
     for key in unknown:
         hint = suggest(key, TEST_CONFIG_KEYS)
         problems.append(Problem(f"fsbuild does not support the test config '{key}'", section.place, hint=hint))
-    if config.get("enabled") is False:
+    if {**defaults, **config}.get("enabled") is False:
         return None
+    preset, mistakes, _ = read_check_settings(defaults)
+    problems.extend(Problem(mistake, section.place) for mistake in mistakes)
     beside = {key: value for key, value in arguments.items() if key not in _BESIDE}
     named = {str(key): value for key, value in {**beside, **(arguments.get("arguments") or {})}.items()}
     references: list[str] = []
@@ -93,7 +105,8 @@ def _parse_check(
         title=str(arguments.get("name") or ""),
         said=frozenset(settings),
         path=section.path,
-        **settings,
+        defaults=defaults,
+        **{**preset, **settings},
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from fsbuild.errors import Place, Problem, suggest
 from fsbuild.load.data_tests import NodeNames, resolve_reference
 from fsbuild.load.documents import Section
+from fsbuild.load.layers import yaml_defaults
+from fsbuild.load.reading import Reading
 from fsbuild.values import Exposure
 
 EXPOSURE_KEYS = frozenset(
@@ -17,8 +19,9 @@ _MATURITIES = ("high", "medium", "low")
 _OWNER_KEYS = frozenset({"name", "email"})
 
 
-def read_exposures(documents: Iterable[Section], names: NodeNames, problems: list[Problem]) -> Iterator[Exposure]:
+def read_exposures(reading: Reading, documents: Iterable[Section], names: NodeNames) -> Iterator[Exposure]:
     """Read the exposures that YAML files declare."""
+    problems = reading.problems
     seen: dict[str, Place] = {}
     for document in documents:
         for section in document.items_of("exposures", problems):
@@ -30,7 +33,9 @@ def read_exposures(documents: Iterable[Section], names: NodeNames, problems: lis
                 problems.append(Problem(f"'{name}' is declared already, at {seen[name]}", place))
             else:
                 seen[name] = place
-                yield _exposure(name, section, names, problems)
+                given = yaml_defaults(reading, ("exposures",), section.file, name)
+                if {**given, **section.mapping("config", problems)}.get("enabled") is not False:
+                    yield _exposure(name, section, names, problems)
 
 
 def _exposure(name: str, section: Section, names: NodeNames, problems: list[Problem]) -> Exposure:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from fsbuild.config import is_config_key, key_problem, merge_layers
 from fsbuild.errors import Place, Problem, suggest
 from fsbuild.load.documents import Section
-from fsbuild.load.reading import Reading
+
+if TYPE_CHECKING:
+    from fsbuild.load.reading import Reading
 
 _SUFFIXES = {"models": ".sql", "seeds": ".csv", "snapshots": ".sql"}
 
@@ -111,6 +113,25 @@ def config_layers(reading: Reading, kind: str, file: Path, section: Section | No
     place = section.place if section is not None else reading.project.place_of(kind)
     merged = merge_or_report(layers, place, reading.problems)
     return {key: value for key, value in merged.items() if reading.is_of_dbt or is_config_key(key)}
+
+
+def yaml_defaults(reading: Reading, kinds: Sequence[str], file: str, *names: str) -> dict[str, Any]:
+    """What project files say, below one of some keys, of what a file declares and of nothing that it calls by names.
+
+    `file` is relative to the root of the whole project.
+    """
+    inside = PurePosixPath(file)
+    if reading.base is not None:
+        inside = inside.relative_to(reading.root.relative_to(reading.base).as_posix())
+    steps = (reading.name, *inside.parts[1:-1], *names)
+    trees = [
+        project.get(key)
+        for project in (reading.project, reading.above)
+        for key in kinds
+        if project is not None and project.get(key)
+    ]
+    layers = [layer for tree in trees for layer in _configs_along(tree, [steps])]
+    return merge_or_report(layers, Place(file), reading.problems)
 
 
 def merge_or_report(layers: Iterable[Mapping[str, Any]], place: Place, problems: list[Problem]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from fsbuild.config import folder_mistake
@@ -20,8 +20,8 @@ from fsbuild.load.docs_blocks import read_docs_blocks
 from fsbuild.load.documents import Section, parse_yaml
 from fsbuild.load.exposures import read_exposures
 from fsbuild.load.features import read_entities, read_feature_views
-from fsbuild.load.layers import check_folder_configs, config_layers
-from fsbuild.load.reading import Reading, columns_and_checks
+from fsbuild.load.layers import check_folder_configs, config_layers, yaml_defaults
+from fsbuild.load.reading import TEST_KINDS, Reading, columns_and_checks
 from fsbuild.load.seeds import read_seed
 from fsbuild.load.snapshots import read_snapshots
 from fsbuild.load.sources import read_sources
@@ -131,10 +131,13 @@ def read_nodes(reading: Reading, others: NodeNames) -> Nodes:
         seeds=tuple(seed for seed in seeds if seed.config.enabled),
         sources=tuple(read_sources(reading, sources, names)),
         macros=_texts(reading, macros),
-        tests=_texts(reading, queries["singular"]),
+        tests=tuple(
+            replace(file, defaults=yaml_defaults(reading, TEST_KINDS, file.path, PurePosixPath(file.path).stem))
+            for file in _texts(reading, queries["singular"])
+        ),
         entities=tuple(read_entities(documents, reading.problems)),
         feature_views=tuple(read_feature_views(documents, names.nodes, reading.problems)),
-        exposures=tuple(read_exposures(documents, names, reading.problems)),
+        exposures=tuple(read_exposures(reading, documents, names)),
         names=names,
         analyses=_texts(reading, reading.files("analysis-paths", ".sql")),
     )

@@ -10,6 +10,7 @@ from fsbuild.errors import FsbuildError, Problem
 from fsbuild.load.constraints import parse_constraints
 from fsbuild.load.data_tests import NodeNames, parse_checks
 from fsbuild.load.documents import Section, read_text
+from fsbuild.load.layers import yaml_defaults
 from fsbuild.load.settings import PATH_KEYS, Evaluate
 from fsbuild.values import Check, Column, DocsBlock, Relation, SourceFile, Target, YamlFile
 
@@ -17,6 +18,10 @@ COLUMN_KEYS = frozenset(
     {"name", "description", "data_type", "data_tests", "tests", "meta", "tags", "quote", "config"}
     | {"constraints", "granularity", "pii", "unit"}
 )
+
+
+# The keys of the project file below which data tests are configured.
+TEST_KINDS = ("tests", "data_tests")
 
 
 @dataclass(slots=True)
@@ -64,7 +69,9 @@ class Reading:
     def source_file(self, file: Path) -> SourceFile | None:
         """A file with its text, or None with a problem noted."""
         text = self.text(file)
-        return SourceFile(self.shown(file), text, self.name if self.base else "") if text is not None else None
+        if text is None:
+            return None
+        return SourceFile(self.shown(file), text, self.name if self.base else "")
 
     def files(self, key: str, *suffixes: str) -> Iterator[Path]:
         """The files below the folders of a `…-paths` key that end in one of the suffixes, in order."""
@@ -82,7 +89,8 @@ def columns_and_checks(
         return (), ()
     columns: list[Column] = []
     has_constraints = section.path[0] == "models"
-    checks: list[Check] = list(parse_checks(section, None, names, reading.problems))
+    defaults = yaml_defaults(reading, TEST_KINDS, section.file)
+    checks: list[Check] = list(parse_checks(section, None, names, defaults, reading.problems))
     if has_constraints:
         checks.extend(parse_constraints(section, None, names, reading.problems))
     for item in section.items_of("columns", reading.problems):
@@ -100,7 +108,7 @@ def columns_and_checks(
             pii = None
         unit = str(item.get("unit") or "")
         columns.append(Column(name, item.place_of("name"), written_type, description, unit, pii))
-        checks.extend(parse_checks(item, name, names, reading.problems))
+        checks.extend(parse_checks(item, name, names, defaults, reading.problems))
         if has_constraints:
             checks.extend(parse_constraints(item, name, names, reading.problems))
     return tuple(columns), tuple(checks)

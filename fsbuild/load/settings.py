@@ -26,12 +26,13 @@ PATH_KEYS = {
 }
 _TEXT_KEYS = frozenset(
     {"name", "version", "config-version", "profile", "require-dbt-version", "target-path", "clean-targets"}
-    | {"packages-install-path", "log-path", "vars", "models", "seeds", "snapshots", "flags"}
+    | {"packages-install-path", "log-path", "vars", "flags"}
     | {"query-comment", "dispatch", "quoting", "restrict-access", "dbt-cloud"}
     | {"on-run-start", "on-run-end"}
 )
-_OF_TARGET = ("models", "seeds", "snapshots")
-_NOT_YET = frozenset({"data_tests", "tests", "sources", "exposures"})
+_OF_TARGET = ("models", "seeds", "snapshots", "sources", "exposures", "tests", "data_tests")
+# What is configured in folders and only told of: nothing here depends on it.
+_CARRIED = ("metrics", "semantic-models", "saved-queries", "analyses", "unit_tests", "functions")
 _OUTPUT_KEYS = frozenset(
     {"type", "path", "attach", "extensions", "lake", "schema", "database", "threads"}
     | {"settings", "memory_limit", "storage_options"}
@@ -100,13 +101,13 @@ def read_project_file(
     section = written.without(*later).evaluated(lambda value, place: evaluate(value, given, place))
     section = replace(section, data={**section.data, **{key: written.data[key] for key in later if key in written}})
     problems: list[Problem] = []
-    section.check_keys({*_TEXT_KEYS, *PATH_KEYS}, problems, unsupported=_NOT_YET)
+    section.check_keys({*_TEXT_KEYS, *PATH_KEYS, *_OF_TARGET, *_CARRIED}, problems)
     name = section.get("name")
     if not isinstance(name, str) or not name.isidentifier():
         problems.append(Problem("'name' is missing or is not letters, digits and _", section.place_of("name")))
     kinds = {
         **dict.fromkeys((*PATH_KEYS, "clean-targets"), list),
-        **dict.fromkeys(("vars", "models", "seeds", "snapshots", "flags"), dict),
+        **dict.fromkeys(("vars", *_OF_TARGET, *_CARRIED, "flags"), dict),
         **dict.fromkeys(("target-path", "profile"), str),
     }
     problems.extend(

@@ -9,7 +9,7 @@ from fsbuild.errors import Place, Problem
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section
 from fsbuild.load.freshness import read_freshness
-from fsbuild.load.layers import merge_or_report
+from fsbuild.load.layers import merge_or_report, yaml_defaults
 from fsbuild.load.reading import Reading, columns_and_checks
 from fsbuild.values import Relation, Source, SourceKind, Target
 
@@ -40,8 +40,11 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
             reading.problems.append(Problem(message, table.place_of("name")))
             continue
         seen[unique_id] = table.place_of("name")
-        layers = [*_source_layers(source, reading.problems), *_source_layers(table, reading.problems)]
+        given = yaml_defaults(reading, ("sources",), table.file, source_name, name)
+        layers = [given, *_source_layers(source, reading.problems), *_source_layers(table, reading.problems)]
         config = merge_or_report(layers, table.place, reading.problems)
+        if config.get("enabled") is False:
+            continue
         # Anything but a mapping holds no location, which `_location` reports.
         meta = config["meta"] if isinstance(config.get("meta"), dict) else {}
         columns, checks = columns_and_checks(reading, table, names)
@@ -77,7 +80,7 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
 def _source_layers(section: Section, problems: list[Problem]) -> Iterator[dict[str, Any]]:
     """A source's or table's `meta` and `tags`, at the top level or below `config`."""
     for layer in (section.data, section.mapping("config", problems)):
-        yield {key: layer[key] for key in ("meta", "tags", "event_time") if layer.get(key) is not None}
+        yield {key: layer[key] for key in ("meta", "tags", "event_time", "enabled") if layer.get(key) is not None}
         # dbt-duckdb also reads the location directly below `config`.
         direct = {key: layer[key] for key in ("external_location", *_DELTA_KEYS) if layer.get(key) is not None}
         yield {"meta": direct} if direct else {}

@@ -30,6 +30,7 @@ from fsbuild.pipeline.describing import (
     describe,
     not_begun,
     restamp_manifest,
+    target_folder,
     write_catalog,
     write_manifest,
 )
@@ -147,6 +148,7 @@ __all__ = [
     "show_checks",
     "shown_name",
     "source_ages",
+    "target_folder",
     "tests_graph",
     "tools_for",
     "trace_changes",

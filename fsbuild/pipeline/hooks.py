@@ -6,7 +6,7 @@ the lake are there to be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fsbuild.errors import FsbuildError, Place, Problem
@@ -100,10 +100,16 @@ def has_hooks(draft: Draft) -> bool:
     )
 
 
-def operations_of(draft: Draft, moment: Moment, flags: Mapping[str, object], answers: Answers) -> Operations:
-    """What renders the templates of hooks and operations."""
+def operations_of(
+    draft: Draft,
+    moment: Moment,
+    flags: Mapping[str, object],
+    answers: Answers,
+    say: Callable[[str], None] | None = None,
+) -> Operations:
+    """What renders the templates of hooks and operations; `say` is told what they print."""
     from fsbuild.render import final_names
     from fsbuild.render.operations import Operations
 
     models = draft.models.values()
-    return Operations(draft.project, models, final_names(draft.project, tuple(models)), moment, flags, answers)
+    return Operations(draft.project, models, final_names(draft.project, tuple(models)), moment, flags, answers, say)

@@ -111,8 +111,9 @@ def _definitions(draft: Draft) -> dict[str, Mapping[str, Any]]:
 def _graph(draft: Draft, choice: Choice, invocation: Invocation, *, with_tests: bool) -> tuple[Graph, _Macros]:
     from fsbuild.select import needs_description
 
-    definitions = any(file.data.get("selectors") for file in draft.project.documents)
-    if needs_description([*choice.select, *choice.exclude]) or definitions or (with_tests and not choice.is_of_all):
+    files = draft.project.documents
+    is_asked = any(file.data.get("selectors") or (with_tests and file.data.get("saved_queries")) for file in files)
+    if needs_description([*choice.select, *choice.exclude]) or is_asked or (with_tests and not choice.is_of_all):
         return _described_graph(draft, invocation)
     return (tests_graph(draft) if with_tests else selection_graph(draft)), {}
 

@@ -22,7 +22,7 @@ import jinja2
 from fsbuild.check_settings import CHECK_KEYS, read_check_settings
 from fsbuild.errors import Place, Problem, suggest
 from fsbuild.render.context import Lake, LakeNeeded, ModelContext, Names
-from fsbuild.render.macros import Scope, call_macro
+from fsbuild.render.macros import DBT, Scope, call_macro
 from fsbuild.render.mistakes import syntax_problem, template_problem
 from fsbuild.render.nodes import ProjectGraph
 from fsbuild.render.relations import TemplateRelation
@@ -67,14 +67,20 @@ class CheckTexts:
         return replace(done, is_late=False, references=check.references)
 
     def _macro(self, unique_id: str, check: Check) -> tuple[str, str] | None:
-        """The macro of a check, `package.name` or `name`, where the project or a package has one."""
+        """The macro of a check, `package.name` or `name`, where the project or a package has one.
+
+        In a project of dbt's its own four tests are the queries that they are there, which count as they do there. A
+        query can put no row aside, and what a contract says is looked at row by row.
+        """
         package, _, name = check.name.rpartition(".")
         macros = self._templates.macros
-        return (
+        found = (
             macros.in_package(package, _PREFIX + name)
             if package
             else macros.find(_PREFIX + name, package_of(unique_id))
         )
+        is_query = self._project.is_of_dbt and not check.is_constraint and check.severity != "quarantine"
+        return found if found is None or found[0] != DBT or is_query else None
 
     def singular(self, files: Iterable[SourceFile]) -> Iterator[Check]:
         """The checks that are files of their own; all that they read are their references."""
@@ -149,12 +155,13 @@ class CheckTexts:
         def evaluate(names: Scope) -> str:
             return "".join(template.root_render_func(template.new_context(names, shared=True)))
 
-        check, this = Check(name, None, {}, place, title=name), Relation(self._project.target.schema, name)
+        check = Check(name, None, {}, place, title=name, defaults=file.defaults)
+        this = Relation(self._project.target.schema, name)
         before = len(self._problems)
         check, context = self._written(check, this, file.package, evaluate, lambda problem: problem, file.text)
         if len(self._problems) > before:
             return None
-        if context.told_config.get("enabled") is False:
+        if {**file.defaults, **context.told_config}.get("enabled") is False:
             return None
         if check.problem is not None and not context.depends_on:
             self._problems.append(check.problem)
@@ -163,7 +170,10 @@ class CheckTexts:
             hint = "select * from {{ ref('model') }} where …"
             self._problems.append(Problem("a test reads no model, seed or source", place, hint=hint))
             return None
-        return self._configured(replace(check, references=tuple(context.depends_on)), context.told_config)
+        settings, mistakes, _ = read_check_settings(file.defaults)
+        self._problems.extend(Problem(f"{check.name}: {mistake}", check.place) for mistake in mistakes)
+        check = replace(check, references=tuple(context.depends_on), **settings)
+        return self._configured(check, context.told_config)
 
     def _context(self, this: Relation, package: str) -> ModelContext:
         variables = self._project.variables_of(package)

@@ -5,12 +5,12 @@ They are not part of what a model is: they are rendered when it is their turn, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jinja2
 
-from fsbuild.errors import Place, Problem, RenderError, suggest
+from fsbuild.errors import OperationError, Place, Problem, RenderError, suggest
 from fsbuild.render.checks import CheckTexts
 from fsbuild.render.context import Lake, ModelContext, Names
 from fsbuild.render.macros import Scope, call_macro
@@ -32,14 +32,15 @@ class Operations:
         moment: Moment,
         flags: Mapping[str, object],
         lake: Lake,
+        say: Callable[[str], None] | None = None,
     ) -> None:
-        """Prepare the templates of a project.
+        """Prepare the templates of a project; `say` is told what they print, which is logged without.
 
         Raises:
             RenderError: macros are wrong.
         """
         problems: list[Problem] = []
-        self._project, self._names, self._lake = project, names, lake
+        self._project, self._names, self._lake, self._say = project, names, lake, say
         self._templates = prepare_templates(project, moment, flags, problems)
         if problems:
             raise RenderError(problems)
@@ -81,7 +82,8 @@ class Operations:
         """Call a macro, `name` or `package.name`.
 
         Raises:
-            RenderError: there is none, or it is wrong.
+            RenderError: there is none.
+            OperationError: it is wrong, or says that something is.
         """
         scope = self._scope("", Relation(self._project.target.schema, ""), {}, {})
         package, _, macro = name.rpartition(".")
@@ -95,11 +97,22 @@ class Operations:
             return call_macro(function, **arguments)
         except Exception as exc:
             place = macros.places[found[0]][found[1]]
-            raise RenderError(template_problem(exc, scope, place.file, "")) from exc
+            raise OperationError(template_problem(exc, scope, place.file, "")) from exc
+
+    def macro_id(self, name: str) -> str:
+        """The unique id of a macro, `name` or `package.name`, as artifacts have it."""
+        package, _, macro = name.rpartition(".")
+        found = self._templates.macros.find(macro, package or self._project.name)
+        return f"macro.{package or (found[0] if found else self._project.name)}.{macro}"
+
+    def _print(self, message: object) -> str:
+        assert self._say is not None  # noqa: S101 - it is put in only then
+        self._say(str(message))
+        return ""
 
     def _scope(self, package: str, this: Relation, config: Mapping[str, Any], model: Mapping[str, Any]) -> Scope:
         variables = self._project.variables_of(package)
-        return self._templates.scope_of(
+        scope = self._templates.scope_of(
             ModelContext(
                 self._names,
                 variables,
@@ -113,6 +126,9 @@ class Operations:
                 lake=self._lake,
             )
         )
+        if self._say is not None:
+            scope["print"] = self._print
+        return scope
 
     def _render(self, hook: SourceFile, scope: Scope) -> str:
         environment = self._templates.environment

@@ -136,7 +136,7 @@ def _taken_apart(described: Described, check: Check, node: Checked) -> _Test:
     written, data = _followed(said.written, check.path), _followed(said.data, check.path)
     name, arguments = _named(written)
     _, rendered = _named(data)
-    config = {**rendered, **(rendered.get("config") or {})}
+    config = {**check.defaults, **rendered, **(rendered.get("config") or {})}
     given = {**arguments, **({"column_name": check.column} if check.column else {})}
     beside = {key: value for key, value in given.items() if key not in (*_CONFIG_KEYS, *_BESIDE, "config", "arguments")}
     target = f"source('{node.source_name}', '{node.name}')" if isinstance(node, Source) else f"ref('{node.name}')"
@@ -146,7 +146,7 @@ def _taken_apart(described: Described, check: Check, node: Checked) -> _Test:
     settings = {key: config[key] for key in _CONFIG_KEYS if config.get(key) is not None}
     rest = {key: value for key, value in (rendered.get("config") or {}).items() if key not in settings}
     described_column = _followed(said.data, check.path[:-2]) if check.column else {}
-    tagged: list[Any] = [config, described_column, described_column.get("config") or {}]
+    tagged: list[Any] = [check.defaults, config, described_column, described_column.get("config") or {}]
     tags = sorted({word for one in tagged for word in words(one.get("tags"))})
     told = str(rendered.get("description") or "")
     return _Test(short, namespace, kwargs, {**settings, **rest}, check.title, told, tags)
@@ -212,7 +212,7 @@ def _singular(described: Described, check: Check, node: Checked, text: str, macr
     package, jinja = described.package_of(node.unique_id), jinja_of(text)
     path = described.path_below("tests", check.place.file)
     folders = PurePosixPath(path).parts[:-1]
-    entry = _common(described, package, check.name, (check.place.file, path), check.told)
+    entry = _common(described, package, check.name, (check.place.file, path), {**check.defaults, **check.told})
     checksum = hashlib.sha256(text.encode()).hexdigest()
     return entry | {
         "fqn": [package, *folders, check.name],
