@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fsbuild.errors import Place, Problem
+from fsbuild.model_versions import Version, versioned_name
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -575,6 +576,21 @@ class Model:
     columns: tuple[Column, ...] = ()
     checks: tuple[Check, ...] = ()
     unit_tests: tuple[UnitTest, ...] = ()
+    # Of a model that has versions: which of them this is.
+    version: Version | None = None
+
+    @property
+    def ref_names(self) -> tuple[str, ...]:
+        """The names that `ref()` finds it by."""
+        if self.version is None:
+            return (self.name,)
+        named = versioned_name(self.name, self.version.label)
+        return (named, self.name) if self.version.is_latest else (named,)
+
+    @property
+    def shown_name(self) -> str:
+        """What tells it apart from other models, and what its table is called where nothing else is said."""
+        return self.name if self.version is None else self.version.suffixed(self.name)
 
     @property
     def resource_type(self) -> Literal["model", "snapshot"]:
@@ -895,6 +911,7 @@ class GraphNode:
     place: Place
     source_name: str = ""
     entry: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    version: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -507,8 +507,15 @@ models:
             ["m.yml:1: unknown model 'ordres'\n  hint: did"],
         ),
         (
-            "models:\n  - name: orders\n    descr: x\n    versions: []\n",
-            ["m.yml:3: unknown key 'descr'", "m.yml:4: fsbuild does not support 'versions' yet"],
+            "models:\n  - name: orders\n    descr: x\n    latest_version: 3\n    versions: [{v: 1}, {v: 1}, {w: 2}]\n",
+            [
+                "m.yml:3: unknown key 'descr'",
+                "m.yml:4: latest_version is 3, which is no version of 'orders'",
+                "m.yml:5: version 1 of 'orders' is declared already",
+                "m.yml:5: unknown key 'w'",
+                "m.yml:5: a version of 'orders' has no number or name\n  hint: write v: 1",
+                "m.yml:5: version 1 of model 'orders' is described here, but there is no file 'orders_v1.sql'",
+            ],
         ),
         (
             "models:\n  - name: orders\n    columns:\n      - description: x\n",

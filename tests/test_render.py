@@ -657,7 +657,7 @@ def test_what_one_model_does_to_a_macro_is_not_seen_by_another(make_project: Mak
         ),
         ("{{ source('raw') }}", "models/a.sql:1: source() needs two names"),
         ("{{ ref() }}", "models/a.sql:1: ref() needs the name of a model"),
-        ("{{ ref('stg', v=1) }}", "models/a.sql:1: ref() does not support 'v' yet"),
+        ("{{ ref('stg', v=1) }}", "models/a.sql:1: model 'stg' has no version 1"),
         (
             "\n{{ refs('stg') }}",
             "models/a.sql:2: 'refs' is undefined\n  2 | {{ refs('stg') }}\n  hint: did you mean 'ref'?",

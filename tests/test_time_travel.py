@@ -608,7 +608,7 @@ def test_ref_says_that_a_table_has_to_be_built_first(make_project: Make) -> None
         ("ref('seen', version=1)", "'seen' is of the kind 'view': it has no versions to read"),
         ("ref('big', version='x')", "version is the number of a Delta version, and not 'x'"),
         ("ref('big', version=1, as_of='2013-02-01')", "takes either a version or as_of"),
-        ("ref('big', v=1)", "ref() does not support 'v' yet"),
+        ("ref('big', v=1)", "model 'big' has no version 1"),
     ],
 )
 def test_ref_says_why_a_table_cannot_be_read_as_it_was(shop: Path, call_text: str, message: str) -> None:

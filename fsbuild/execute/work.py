@@ -150,7 +150,8 @@ def describe(unique_id: str, work: Work) -> NodeResult:
     """Say what a node is, as the result of one that has not run."""
     if unique_id in work.models:
         model = work.models[unique_id].rendered
-        return NodeResult(unique_id, model.model.name, model.model.resource_type, model.config.materialized, "skipped")
+        name, kind = model.model.shown_name, model.model.resource_type
+        return NodeResult(unique_id, name, kind, model.config.materialized, "skipped")
     if unique_id in work.seeds:
         return NodeResult(unique_id, work.seeds[unique_id].name, "seed", "seed", "skipped")
     source = work.sources[unique_id]

@@ -10,11 +10,15 @@ from typing import Any
 from fsbuild.check_settings import CHECK_KEYS, CHECK_KEYS_BESIDE, read_check_settings
 from fsbuild.errors import Place, Problem, suggest
 from fsbuild.load.documents import Section
+from fsbuild.model_versions import versioned_name
 from fsbuild.values import Check
 
 # Arguments of which nothing else than a node can be meant.
 _NODES = frozenset({"to", "compare_model"})
-_REFERENCE = re.compile(r"""\s*(ref|source)\(\s*['"]([^'"]+)['"]\s*(?:,\s*['"]([^'"]+)['"]\s*)?\)\s*""")
+_REFERENCE = re.compile(
+    r"""\s*(ref|source)\(\s*['"]([^'"]+)['"]\s*(?:,\s*['"]([^'"]+)['"]\s*)?"""
+    r"""(?:,\s*(?:v|version)\s*=\s*['"]?([\w.]+)['"]?\s*)?\)\s*"""
+)
 # The package of dbt whose tests are known here without it.
 _KNOWN_PACKAGE = "dbt_utils."
 # What dbt lets a test say beside its arguments; the rest of its configuration is not supported.
@@ -134,7 +138,7 @@ def resolve_reference(written: str, names: NodeNames, place: Place, problems: li
     if match is None:
         problems.append(Problem(f"'{written}' is neither ref('…') nor source('…', '…')", place))
         return ""
-    function, first, second = match.groups()
+    function, first, second, version = match.groups()
     found: str | None
     if function == "source":
         found = names.sources.get((first, second or ""))
@@ -142,9 +146,9 @@ def resolve_reference(written: str, names: NodeNames, place: Place, problems: li
         wanted = f"{first}.{second}"
     else:
         nodes = names.nodes if second is None else names.packages.get(first, {})
-        found = nodes.get(second or first)
+        wanted = versioned_name(second or first, version) if version else second or first
+        found = nodes.get(wanted)
         known = list(nodes)
-        wanted = second or first
         if second is not None and first not in names.packages:
             hint = suggest(first, names.packages) or "packages are declared in packages.yml"
             problems.append(Problem(f"there is no package '{first}'", place, hint=hint))

@@ -97,20 +97,21 @@ def _configs_of(tree: Mapping[Any, Any]) -> dict[str, Any]:
     return {key: value for key, value in tree.items() if str(key).startswith("+") or not isinstance(value, dict)}
 
 
-def config_layers(reading: Reading, kind: str, file: Path, section: Section | None) -> dict[str, Any]:
+def config_layers(reading: Reading, kind: str, file: Path, sections: Sequence[Section]) -> dict[str, Any]:
     """Merge the configuration layers of a file, the one in its own `config()` excepted.
 
-    Unknown keys are left out: those of folders are told by `check_folder_configs`, those of the section here.
+    `sections` tell of it, the weaker first. Unknown keys are left out: those of folders are told by
+    `check_folder_configs`, those of the sections here.
     """
     layers = list(_folder_configs(reading, kind, file))
-    if section is not None:
+    for section in sections:
         beside = ("meta", "tags", "description", "docs", "access", "group")
         top = {key: section.get(key) for key in beside if section.get(key) is not None}
         config = section.mapping("config", reading.problems)
         layers += [top, config]
         unknown = (key_problem(str(key), section["config"].place_of(key)) for key in config)
         reading.problems.extend(problem for problem in unknown if problem is not None)
-    place = section.place if section is not None else reading.project.place_of(kind)
+    place = sections[-1].place if sections else reading.project.place_of(kind)
     merged = merge_or_report(layers, place, reading.problems)
     return {key: value for key, value in merged.items() if reading.is_of_dbt or is_config_key(key)}
 

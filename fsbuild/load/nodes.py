@@ -21,11 +21,13 @@ from fsbuild.load.documents import Section, parse_yaml
 from fsbuild.load.exposures import read_exposures
 from fsbuild.load.features import read_entities, read_feature_views
 from fsbuild.load.layers import check_folder_configs, config_layers, yaml_defaults
-from fsbuild.load.reading import TEST_KINDS, Reading, columns_and_checks
+from fsbuild.load.reading import TEST_KINDS, Properties, Reading, columns_and_checks
 from fsbuild.load.seeds import read_seed
 from fsbuild.load.snapshots import read_snapshots
 from fsbuild.load.sources import read_sources
 from fsbuild.load.unit_tests import read_unit_tests
+from fsbuild.load.versions import VERSIONS_KEYS, read_versions
+from fsbuild.model_versions import versioned_name
 from fsbuild.values import Entity, Exposure, FeatureView, Model, Seed, Source, SourceFile, UnitTest, YamlFile
 
 FILE_KEYS = frozenset(
@@ -45,8 +47,8 @@ FILE_KEYS = frozenset(
 )
 _YAML_NOT_YET = frozenset({"data_tests"})
 NODE_KEYS = frozenset({"name", "description", "config", "columns", "data_tests", "tests", "docs", "meta", "tags"})
-MODEL_KEYS = NODE_KEYS | {"constraints", "access", "group", "deprecation_date", "time_spine"}
-_NODE_NOT_YET = frozenset({"versions", "latest_version", "unit_tests"})
+MODEL_KEYS = NODE_KEYS | {"constraints", "access", "group", "deprecation_date", "time_spine"} | VERSIONS_KEYS
+_NODE_NOT_YET = frozenset({"unit_tests"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,10 @@ def read_nodes(reading: Reading, others: NodeNames) -> Nodes:
         for source in section.items_of("sources", reading.problems)
         for table in source.items_of("tables", reading.problems)
     ]
+    versions = read_versions(reading, properties["models"], sql_files)
     names = others.joined(
-        {name: f"model.{reading.name}.{name}" for name in sql_files}
+        {name: f"model.{reading.name}.{name}" for name in sql_files if name not in versions}
+        | {ref_name: one.unique_id for one in versions.values() for ref_name in one.ref_names}
         | {name: f"seed.{reading.name}.{name}" for name in csv_files}
         | {name: f"snapshot.{reading.name}.{name}" for name in snapshots},
         {
@@ -102,24 +106,29 @@ def read_nodes(reading: Reading, others: NodeNames) -> Nodes:
         },
         reading.name,
     )
+
+    def said(kind: str, name: str) -> Properties | None:
+        section = properties[kind].get(name)
+        return Properties.of(section, reading.problems) if section is not None else None
+
     there: dict[str, Iterable[str]] = {"models": sql_files, "seeds": csv_files, "snapshots": snapshots}
     for kind, files in there.items():
         for name, section in properties[kind].items():
-            if name not in files and "relation" not in section:
+            if name not in files and "relation" not in section and not section.get("versions"):
                 message = f"{kind[:-1]} '{name}' is described here, but there is no file of that name"
                 reading.problems.append(Problem(message, section.place_of("name"), hint=suggest(name, files)))
     tests = read_unit_tests(reading, documents, names)
     models = [
-        _node(
-            reading, _Written("snapshots", one.name, one.file, one.sql), properties["snapshots"].get(name), names, tests
-        )
+        _node(reading, _Written("snapshots", name, one.file, one.sql), said("snapshots", name), names, tests)
         for name, one in snapshots.items()
     ]
     for name, file in sql_files.items():
         sql = reading.text(file)
-        if sql is not None:
-            written = _Written("models", name, file, sql)
-            models.append(_node(reading, written, properties["models"].get(name), names, tests))
+        if sql is not None and name in versions:
+            written = _Written("models", versions[name].name, file, sql)
+            models.append(_node(reading, written, versions[name].properties, names, tests))
+        elif sql is not None:
+            models.append(_node(reading, _Written("models", name, file, sql), said("models", name), names, tests))
     seeds = [read_seed(reading, file, properties["seeds"].get(name), names) for name, file in csv_files.items()]
     for file in reading.files("model-paths", ".py"):
         message, hint = "a model in Python, which is not run", "fsbuild runs SQL: write it as a query"
@@ -229,22 +238,25 @@ class _Written:
 def _node(
     reading: Reading,
     written: _Written,
-    section: Section | None,
+    said: Properties | None,
     names: NodeNames,
     tests: Mapping[str, Sequence[UnitTest]],
 ) -> Model:
-    columns, checks = columns_and_checks(reading, section, names)
-    unique_id = f"{written.kind[:-1]}.{reading.name}.{written.name}"
+    columns, checks = columns_and_checks(reading, said, names)
+    version = said.version if said is not None else None
+    name = versioned_name(written.name, version.label) if version is not None else written.name
+    unique_id = f"{written.kind[:-1]}.{reading.name}.{name}"
     file = written.file if written.file.suffix == ".sql" else written.file.parent / f"{written.name}.sql"
-    config = config_layers(reading, written.kind, file, section)
+    config = config_layers(reading, written.kind, file, said.sections if said is not None else ())
     return Model(
         unique_id=unique_id,
         name=written.name,
         path=reading.shown(written.file),
         raw_sql=written.sql,
         config=config if written.kind == "models" else {"materialized": "snapshot", **config},
-        place=section.place if section is not None else Place(reading.shown(written.file)),
+        place=said.sections[-1].place if said is not None else Place(reading.shown(written.file)),
         columns=columns,
         checks=checks,
         unit_tests=tuple(tests.get(unique_id, ())),
+        version=version,
     )

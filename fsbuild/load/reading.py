@@ -12,6 +12,7 @@ from fsbuild.load.data_tests import NodeNames, parse_checks
 from fsbuild.load.documents import Section, read_text
 from fsbuild.load.layers import yaml_defaults
 from fsbuild.load.settings import PATH_KEYS, Evaluate
+from fsbuild.model_versions import Version
 from fsbuild.values import Check, Column, DocsBlock, Relation, SourceFile, Target, YamlFile
 
 COLUMN_KEYS = frozenset(
@@ -81,19 +82,35 @@ class Reading:
         yield from sorted(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What YAML says of a node: `sections`, the weaker first, and those that tell of tests, constraints and columns."""
+
+    sections: tuple[Section, ...]
+    tests: Section
+    constraints: Section
+    columns: tuple[Section, ...]
+    version: Version | None = None
+
+    @classmethod
+    def of(cls, section: Section, problems: list[Problem]) -> Properties:
+        """What one section says."""
+        return cls((section,), section, section, tuple(section.items_of("columns", problems)))
+
+
 def columns_and_checks(
-    reading: Reading, section: Section | None, names: NodeNames
+    reading: Reading, said: Properties | None, names: NodeNames
 ) -> tuple[tuple[Column, ...], tuple[Check, ...]]:
     """Read the columns that a node's YAML describes, and the checks of the node and of its columns."""
-    if section is None:
+    if said is None:
         return (), ()
     columns: list[Column] = []
-    has_constraints = section.path[0] == "models"
-    defaults = yaml_defaults(reading, TEST_KINDS, section.file)
-    checks: list[Check] = list(parse_checks(section, None, names, defaults, reading.problems))
+    has_constraints = said.tests.path[0] == "models"
+    defaults = yaml_defaults(reading, TEST_KINDS, said.tests.file)
+    checks: list[Check] = list(parse_checks(said.tests, None, names, defaults, reading.problems))
     if has_constraints:
-        checks.extend(parse_constraints(section, None, names, reading.problems))
-    for item in section.items_of("columns", reading.problems):
+        checks.extend(parse_constraints(said.constraints, None, names, reading.problems))
+    for item in said.columns:
         item.check_keys(COLUMN_KEYS, reading.problems, unsupported=() if has_constraints else {"constraints"})
         name = item.get("name")
         if not isinstance(name, str):

@@ -13,7 +13,7 @@ from fsbuild.errors import Place, Problem
 from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section
 from fsbuild.load.layers import config_layers
-from fsbuild.load.reading import Reading, columns_and_checks, relation_of
+from fsbuild.load.reading import Properties, Reading, columns_and_checks, relation_of
 from fsbuild.values import Seed
 
 _ENDS = {"\n": "LF", "\r\n": "CR LF", "\r": "CR"}
@@ -21,8 +21,10 @@ _ENDS = {"\n": "LF", "\r\n": "CR LF", "\r": "CR"}
 
 def read_seed(reading: Reading, file: Path, section: Section | None, names: NodeNames) -> Seed:
     """Read what there is to know of a seed; its rows stay in the file."""
-    columns, checks = columns_and_checks(reading, section, names)
-    raw = config_layers(reading, "seeds", file, section)
+    columns, checks = columns_and_checks(
+        reading, Properties.of(section, reading.problems) if section is not None else None, names
+    )
+    raw = config_layers(reading, "seeds", file, () if section is None else (section,))
     text = reading.text(file)
     where = section["config"] if section is not None and isinstance(section.get("config"), dict) else reading.project
     config, problems = parse_config(raw, where.place_of)

@@ -10,7 +10,7 @@ from fsbuild.load.data_tests import NodeNames
 from fsbuild.load.documents import Section
 from fsbuild.load.freshness import read_freshness
 from fsbuild.load.layers import merge_or_report, yaml_defaults
-from fsbuild.load.reading import Reading, columns_and_checks
+from fsbuild.load.reading import Properties, Reading, columns_and_checks
 from fsbuild.values import Relation, Source, SourceKind, Target
 
 SOURCE_KEYS = frozenset(
@@ -47,7 +47,7 @@ def read_sources(reading: Reading, sources: Iterable[tuple[Section, Section]], n
             continue
         # Anything but a mapping holds no location, which `_location` reports.
         meta = config["meta"] if isinstance(config.get("meta"), dict) else {}
-        columns, checks = columns_and_checks(reading, table, names)
+        columns, checks = columns_and_checks(reading, Properties.of(table, reading.problems), names)
         relation = Relation(str(source.get("schema") or source_name), str(table.get("identifier") or name))
         is_told = isinstance(meta.get("delta_table_path", meta.get("external_location")), str)
         is_own = reading.is_of_dbt and not is_told

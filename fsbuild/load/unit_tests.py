@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,18 @@ from fsbuild.errors import Place, Problem, suggest
 from fsbuild.load.data_tests import NodeNames, resolve_reference
 from fsbuild.load.documents import Section
 from fsbuild.load.reading import Reading
+from fsbuild.model_versions import versioned_name
 from fsbuild.values import FixtureRows, GivenRows, UnitBatch, UnitOverrides, UnitTest
 
-UNIT_TEST_KEYS = frozenset({"name", "description", "model", "given", "expect", "batches", "overrides", "config"})
+UNIT_TEST_KEYS = frozenset(
+    {"name", "description", "model", "versions", "given", "expect", "batches", "overrides", "config"}
+)
 BATCH_KEYS = frozenset({"given", "expect", "description"})
 ROWS_KEYS = frozenset({"rows", "format", "fixture"})
 GIVEN_KEYS = ROWS_KEYS | {"input", "replace"}
 OVERRIDE_KEYS = frozenset({"vars", "env_vars", "macros"})
 UNIT_CONFIG_KEYS = frozenset({"enabled", "tags", "meta"})
 FORMATS = ("dict", "csv", "sql")
-_NOT_YET = frozenset({"versions"})
 _FIXTURES = "fixtures"
 
 
@@ -35,15 +37,13 @@ def read_unit_tests(reading: Reading, documents: Iterable[Section], names: NodeN
     seen: dict[str, Place] = {}
     for document in documents:
         for section in document.items_of("unit_tests", reading.problems):
-            test = _Entry(reading, names, section).read()
-            if test is None:
-                continue
-            if test.unique_id in seen:
-                message = f"unit test '{test.name}' of this model is written already, at {seen[test.unique_id]}"
-                reading.problems.append(Problem(message, test.place, hint="give it another name"))
-                continue
-            seen[test.unique_id] = test.place
-            found.setdefault(test.model_id, []).append(test)
+            for test in _Entry(reading, names, section).read():
+                if test.unique_id in seen:
+                    message = f"unit test '{test.name}' of this model is written already, at {seen[test.unique_id]}"
+                    reading.problems.append(Problem(message, test.place, hint="give it another name"))
+                    continue
+                seen[test.unique_id] = test.place
+                found.setdefault(test.model_id, []).append(test)
     return found
 
 
@@ -55,34 +55,50 @@ class _Entry:
     names: NodeNames
     section: Section
 
-    def read(self) -> UnitTest | None:
-        """Read it; None where it is about nothing, or switched off."""
+    def read(self) -> Iterator[UnitTest]:
+        """Read it, for each version of its model; nothing where it is about nothing, or switched off."""
         section, problems = self.section, self.reading.problems
-        section.check_keys(UNIT_TEST_KEYS, problems, unsupported=_NOT_YET)
+        section.check_keys(UNIT_TEST_KEYS, problems)
         name, model = section.get("name"), section.get("model")
         if not isinstance(name, str):
             problems.append(Problem("an entry of 'unit_tests' has no name", section.place))
-            return None
+            return
         model_id = self._model_id(name, model)
         config = section["config"] if section.mapping("config", problems) else None
         if config is not None:
             config.check_keys(UNIT_CONFIG_KEYS, problems)
-        batches = self._batches(name, model_id)
         overrides = self._overrides()
-        if not model_id or (config is not None and config.get("enabled") is False):
-            return None
         tags = (config.get("tags") if config is not None else None) or ()
-        return UnitTest(
-            unique_id=f"unit_test.{self.reading.name}.{model}.{name}",
-            name=name,
-            model_id=model_id,
-            batches=tuple(batches),
-            overrides=overrides,
-            place=section.place_of("name"),
-            has_batches="batches" in section,
-            description=str(section.get("description") or "").strip(),
-            tags=(tags,) if isinstance(tags, str) else tuple(str(tag) for tag in tags),
-        )
+        is_off = not model_id or (config is not None and config.get("enabled") is False)
+        for one, suffix in self._versions(str(model), model_id):
+            batches = self._batches(name, one)
+            if is_off:
+                continue
+            yield UnitTest(
+                unique_id=f"unit_test.{self.reading.name}.{model}.{name}{suffix}",
+                name=name,
+                model_id=one,
+                batches=tuple(batches),
+                overrides=overrides,
+                place=section.place_of("name"),
+                has_batches="batches" in section,
+                description=str(section.get("description") or "").strip(),
+                tags=(tags,) if isinstance(tags, str) else tuple(str(tag) for tag in tags),
+            )
+
+    def _versions(self, model: str, model_id: str) -> list[tuple[str, str]]:
+        """The unique ids of the versions that it is about, each with what tells its test apart; or of the one model."""
+        prefix, chosen = versioned_name(model, ""), self.section.mapping("versions", self.reading.problems)
+        labels = {name.removeprefix(prefix): one for name, one in self.names.nodes.items() if name.startswith(prefix)}
+        for key in ("include", "exclude"):
+            named = {str(label) for label in chosen.get(key) or ()}
+            for label in sorted(named - labels.keys()):
+                message = f"model '{model}' has no version {label}"
+                place = self.section["versions"].place_of(key)
+                self.reading.problems.append(Problem(message, place, hint=suggest(label, labels)))
+            if named:
+                labels = {label: one for label, one in labels.items() if (label in named) == (key == "include")}
+        return [(one, f"_v{label}") for label, one in labels.items()] or [(model_id, "")]
 
     def _model_id(self, name: str, model: object) -> str:
         place, problems = self.section.place_of("model"), self.reading.problems

@@ -215,7 +215,8 @@ def graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator
         yield GraphNode(seed.unique_id, seed.name, "seed", seed.path, fqn, "seed", seed.config.tags, (), place)
     for one in rendered:
         model = one.model
-        fqn = (package_of(model.unique_id), *_folders(project, model), model.name)
+        label = (f"v{model.version.label}",) if model.version is not None else ()
+        fqn = (package_of(model.unique_id), *_folders(project, model), model.name, *label)
         yield GraphNode(
             model.unique_id,
             model.name,
@@ -226,6 +227,7 @@ def graph_nodes(project: Project, rendered: Iterable[RenderedModel]) -> Iterator
             one.config.tags,
             one.depends_on,
             Place(model.path),
+            version=model.version,
         )
 
 

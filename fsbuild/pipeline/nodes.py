@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def shown_name(node: GraphNode) -> str:
-    """Name a node as a person does: a source as `source.table`."""
+    """Name a node as a person does: a source as `source.table`, a version of a model as `model_v1`."""
+    if node.version is not None:
+        return node.version.suffixed(node.name)
     return f"{node.source_name}.{node.name}" if node.resource_type == "source" else node.name
 
 
@@ -26,7 +28,9 @@ def find_node(draft: Draft, name: str) -> str:
     Raises:
         UsageError: there is none.
     """
-    by_name = {shown_name(node): unique_id for unique_id, node in draft.graph.nodes.items()}
+    nodes = draft.graph.nodes.items()
+    latest = {node.name: unique_id for unique_id, node in nodes if node.version is not None and node.version.is_latest}
+    by_name = latest | {shown_name(node): unique_id for unique_id, node in nodes}
     if name not in by_name:
         raise UsageError(Problem(f"there is no model, seed or source '{name}'", hint=suggest(name, by_name)))
     return by_name[name]

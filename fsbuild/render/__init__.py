@@ -18,6 +18,7 @@ import jinja2
 from fsbuild.config import is_reserved, merge_layers, parse_config
 from fsbuild.errors import Place, Problem, RenderError, in_order, serious
 from fsbuild.feature_requests import parse_features
+from fsbuild.render.access import Accessed, access_problems
 from fsbuild.render.checks import CheckTexts
 from fsbuild.render.context import Lake, LakeNeeded, ModelContext, Names
 from fsbuild.render.joins import Joins
@@ -126,14 +127,18 @@ def render_models(
     project = replace(project, seeds=named)
     rendering = _Rendering(project, templates, naming, problems, asking)
     provisional = [(seed.name, seed.unique_id, seed.relation) for seed in project.seeds]
-    provisional += [(m.name, m.unique_id, Relation(project.target.schema, m.name)) for m in project.models]
+    provisional += [
+        (name, model.unique_id, Relation(project.target.schema, model.shown_name))
+        for model in project.models
+        for name in model.ref_names
+    ]
     views = {view.name: view for view in project.feature_views}
     names = Names(project.name, {}, _sources(project), feature_views=views)
     names = replace(names, **_by_name(project.name, provisional))
     empty = ProjectGraph(project, ())
     parsed = [one for model in project.models if (one := _parse(model, rendering, names, empty)) is not None]
     enabled = [one for one in parsed if one.config.enabled]
-    disabled = frozenset(one.model.name for one in parsed if not one.config.enabled)
+    disabled = frozenset(name for one in parsed if not one.config.enabled for name in one.model.ref_names)
     off = {one.model.unique_id for one in parsed if not one.config.enabled}
     names = _final_names(project, [one for one in provisional if one[1] not in off], enabled, disabled)
     if links := Links.between(project, names.nodes.values()):
@@ -151,6 +156,7 @@ def render_models(
     checks = {node.unique_id: texts.of_node(node.unique_id, node.checks) for node in nodes}
     tests = tuple(texts.singular(project.tests))
     _check_relations(enabled, project, problems)
+    problems.extend(access_problems(project, (Accessed(one.model, one.raw_config, one.depends_on) for one in enabled)))
     if stopping := serious(problems, is_lenient=project.is_of_dbt):
         raise RenderError(stopping)
     return Rendered(*with_checks(project, rendered, checks), tests)
@@ -210,7 +216,8 @@ def _final_names(
 ) -> Names:
     """What templates can refer to once the models that are `enabled` are known; `others` are nodes beside them."""
     views = {view.name: view for view in project.feature_views}
-    nodes = [*others, *((one.model.name, one.model.unique_id, one.relation) for one in enabled)]
+    found = [(name, one.model.unique_id, one.relation) for one in enabled for name in one.model.ref_names]
+    nodes = [*others, *found]
     times = {source.unique_id: source.event_time for source in project.sources}
     times |= {seed.unique_id: seed.config.event_time for seed in project.seeds}
     times |= {one.model.unique_id: one.config.event_time for one in enabled}
@@ -247,7 +254,7 @@ def _parse(model: Model, rendering: _Rendering, names: Names, graph: ProjectGrap
         problems.append(syntax_problem(exc, model.path, model.raw_sql))
         return None
     template = jinja2.Template.from_code(environment, code, {})
-    provisional = Relation(project.target.schema, model.name)
+    provisional = Relation(project.target.schema, model.shown_name)
     context = rendering.context(
         names,
         model,

@@ -24,6 +24,7 @@ import yaml
 from jinja2 import ChainableUndefined
 
 from fsbuild.errors import suggest
+from fsbuild.model_versions import versioned_name
 from fsbuild.render.nodes import ProjectGraph
 from fsbuild.render.relations import DATABASE, TemplateRelation
 from fsbuild.values import FeatureView, Join, Pin, Relation, Target
@@ -88,6 +89,11 @@ class Names:
     computed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     packages: Mapping[str, Mapping[str, tuple[str, Relation]]] = field(default_factory=dict)
 
+    def versions_of(self, name: str) -> Sequence[str]:
+        """The versions of a model that has any."""
+        prefix = versioned_name(name, "")
+        return [one.removeprefix(prefix) for nodes in self.packages.values() for one in nodes if one.startswith(prefix)]
+
     def find(self, name: str, package: str | None, here: str) -> tuple[str, Relation] | None:
         """What `ref('package', 'name')` or `ref('name')` stands for in a template of the package `here`."""
         if package is not None and package != self.project:
@@ -125,14 +131,27 @@ class ModelContext:
     note: Callable[[str, str | None], None] = lambda _message, _hint: None
 
     def ref(self, *names: str, **keywords: object) -> TemplateRelation:
-        """`ref('model')` or `ref('project', 'model')`; with `version=3` or `as_of='2013-02-01'`, as it was."""
+        """`ref('model')` or `ref('project', 'model')`; with `version=3` or `as_of='2013-02-01'`, as it was.
+
+        Of a model that has versions itself, `v=2` or `version=2` is one of these.
+        """
         for keyword in keywords:
-            if keyword not in ("version", "as_of"):
+            if keyword not in ("v", "version", "as_of"):
                 raise TemplateError(f"ref() does not support '{keyword}' yet")
-        at = _point(**keywords)
         if len(names) not in (1, 2) or not all(isinstance(name, str) for name in names):
             raise TemplateError("ref() needs the name of a model", hint="ref('stg_orders')")
         name, package = names[-1], names[0] if len(names) > 1 else None
+        labels = [key for key in ("v", "version") if keywords.get(key) is not None]
+        if labels and ("v" in labels or self.names.versions_of(name)):
+            label = keywords.pop(labels[0])
+            if self.names.find(versioned_name(name, label), package, self.here) is None:
+                versions = self.names.versions_of(name)
+                of_table = f"the version of its table is ref('{name}', version={label})"
+                self.note(f"model '{name}' has no version {label!r}", suggest(str(label), versions) or of_table)
+                return TemplateRelation("unknown", name)
+            name = versioned_name(name, label)
+        keywords.pop("v", None)
+        at = _point(**keywords)
         if package is not None and package not in self.names.packages:
             self.note(f"there is no package '{package}'", suggest(package, self.names.packages) or _NO_PACKAGE)
             return TemplateRelation(package, name)

@@ -20,7 +20,7 @@ from fsbuild.render.macros import call_macro
 from fsbuild.render.mistakes import template_problem
 from fsbuild.render.nodes import KnownNode, describe_node
 from fsbuild.render.templates import Templates
-from fsbuild.values import ModelConfig, Project, Relation
+from fsbuild.values import Model, ModelConfig, Project, Relation
 
 # (name, custom schema, alias) -> relation
 DefaultNames = Callable[[str, str | None, str | None], Relation]
@@ -37,7 +37,8 @@ class Naming:
 
     def relation_of(self, known: KnownNode, config: ModelConfig) -> Relation:
         """Name the relation of a node; `known.relation` is what it is called so far."""
-        default = self._default(known.node.name, config.schema, config.alias)
+        name = known.node.shown_name if isinstance(known.node, Model) else known.node.name
+        default = self._default(name, config.schema, config.alias)
         schema = config.target_schema or self._ask(_SCHEMA, config.schema, known) or default.schema
         known = replace(known, relation=Relation(schema, known.relation.identifier))
         return Relation(schema, self._ask(_ALIAS, config.alias, known) or default.identifier)

@@ -34,6 +34,8 @@ def config_values(config: ModelConfig) -> dict[str, Any]:
 def describe_node(known: KnownNode, project: Project) -> dict[str, Any]:
     """Describe a model or a seed as dbt's manifest does, with the keys that fsbuild can answer for."""
     node, config = known.node, {**_DEFAULTS, **known.config}
+    version = node.version if isinstance(node, Model) else None
+    label = version.label if version is not None else None
     file = PurePosixPath(project.path_in_package(node))
     return {
         "unique_id": node.unique_id,
@@ -42,7 +44,7 @@ def describe_node(known: KnownNode, project: Project) -> dict[str, Any]:
         "package_name": package_of(node.unique_id),
         "path": "/".join(file.parts[1:]) or file.as_posix(),
         "original_file_path": file.as_posix(),
-        "fqn": [package_of(node.unique_id), *file.parts[1:-1], node.name],
+        "fqn": [package_of(node.unique_id), *file.parts[1:-1], node.name, *([f"v{label}"] if version else [])],
         "database": DATABASE,
         "schema": known.relation.schema,
         "alias": known.relation.identifier,
@@ -51,7 +53,8 @@ def describe_node(known: KnownNode, project: Project) -> dict[str, Any]:
         "meta": config["meta"],
         "description": config["description"],
         "depends_on": {"nodes": list(known.depends_on)},
-        "version": None,  # no model has versions
+        "version": label,
+        "latest_version": version.latest if version is not None else None,
     }
 
 

@@ -26,6 +26,8 @@ def listed(node: GraphNode, output: str, keys: Sequence[str] = ()) -> str:
         return f"{node.source_name}.{node.name}" if node.resource_type == "source" else name
     if node.resource_type == "source":
         return f"source:{node.fqn[0]}.{node.source_name}.{node.name}"
+    if node.resource_type == "unit_test":  # which of a model's versions it is about stands in its id alone
+        return f"unit_test:{node.fqn[0]}.{node.unique_id.rpartition('.')[2]}"
     return f"{node.resource_type}:{node.fqn[0]}.{node.name}" if node.resource_type in _PREFIXED else ".".join(node.fqn)
 
 

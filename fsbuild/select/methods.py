@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any, get_args
 
 from fsbuild.errors import Problem, UsageError, listing, suggest
+from fsbuild.model_versions import is_newer
 from fsbuild.select.state import Previous, is_in_state
 from fsbuild.values import GraphNode, ResourceType
 
@@ -85,7 +86,7 @@ def _fqn(value: str, *, has_others: bool = False) -> Claim:
 
 def _is_named(fqn: Sequence[str], wanted: Sequence[str], node: GraphNode) -> bool:
     """Whether a name means a node, its folder, or with a wildcard the rest of its full name, or its own."""
-    is_versioned = node.entry.get("version") is not None
+    is_versioned = node.version is not None or node.entry.get("version") is not None
     leaf = fqn[-2] if is_versioned and len(fqn) > 1 else fqn[-1] if fqn else ""
     if leaf == ".".join(wanted) or (is_versioned and "_".join(fqn[-2:]) == "_".join(wanted[-2:])):
         return True
@@ -265,18 +266,9 @@ def _version(value: str) -> Claim:
             return value == "none"
         if version == latest:
             return value == "latest"
-        is_newer = latest is not None and _rank(version) > _rank(latest)
-        return value == ("prerelease" if is_newer else "old")
+        return value == ("prerelease" if latest is not None and is_newer(version, latest) else "old")
 
     return claim
-
-
-def _rank(version: object) -> tuple[bool, float, str]:
-    """Numbers by their size, and before them words."""
-    try:
-        return True, float(str(version)), ""
-    except ValueError:
-        return False, 0.0, str(version)
 
 
 CORE: Mapping[str, Callable[[str], Claim]] = {

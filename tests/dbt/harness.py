@@ -241,7 +241,8 @@ def _shown(folder: Path, node: Mapping[str, Any], last: Command | None) -> Conte
     named = {name: given[given.index(name) + 1] for name in ("--vars", "--target") if name in given}
     variables = yaml.safe_load(named["--vars"]) if "--vars" in named else None
     try:
-        table = Project(folder, target=named.get("--target"), variables=variables).show(node["name"], limit=None)
+        name = node["name"] if node.get("version") is None else f"{node['name']}_v{node['version']}"
+        table = Project(folder, target=named.get("--target"), variables=variables).show(name, limit=None)
     except FsbuildError:
         return None
     return _content(table.columns, table.rows)

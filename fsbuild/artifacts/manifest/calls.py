@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
 from fsbuild.artifacts.manifest.shapes import Entry, ref_args
+from fsbuild.model_versions import versioned_name
 
 _JINJA = re.compile(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _REF = re.compile(r"\bref\s*(\([^()]*\))")
@@ -30,11 +31,16 @@ def jinja_of(text: str) -> str:
 
 def refs_in(jinja: str, nodes: Iterable[str]) -> list[Entry]:
     """The calls of `ref()` for the models, seeds and snapshots among `nodes`, which are unique ids."""
-    written = {one["name"]: one for one in all_refs(jinja)}
     names = dict.fromkeys(name.split(".", 2)[2] for name in nodes if not name.startswith("source."))
-    return [one for name, one in written.items() if name in names] + [
-        ref_args(name) for name in names if name not in written
-    ]
+    found: list[Entry] = []
+    meant: set[str] = set()
+    for one in all_refs(jinja):
+        of_it = [name for name in names if name in (one["name"], versioned_name(one["name"], one["version"]))]
+        latest = [name for name in names if name.startswith(versioned_name(one["name"], ""))]
+        of_it = of_it or (latest if one["version"] is None else [])
+        meant.update(of_it)
+        found += [one] if of_it and one not in found else []
+    return found + [ref_args(*name.split(".v", 1)[:1]) for name in names if name not in meant]
 
 
 def sources_in(nodes: Iterable[str]) -> list[list[str]]:

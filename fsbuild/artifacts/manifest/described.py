@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-from fsbuild.values import Project, Relation, RenderedModel, SourceFile, YamlFile, quote
+from fsbuild.model_versions import data_of_version
+from fsbuild.values import Model, Project, Relation, RenderedModel, SourceFile, YamlFile, quote
 
 _DOC = re.compile(r"""\bdoc\s*\(\s*(?:['"]\w+['"]\s*,\s*)?['"](\w+)['"]\s*\)""")
 # Two quoted names with a dot between them, of which the first is not behind another one.
@@ -82,6 +83,14 @@ class Described:
     def said_of(self, kind: str, name: str) -> Said:
         """What the YAML says of a node; empty where it says nothing."""
         return self._described.get((kind, name), _NOTHING)
+
+    def said_of_model(self, model: Model) -> Said:
+        """What the YAML says of a model or a snapshot, or of the version of a model that it is."""
+        said = self.said_of(f"{model.resource_type}s", model.name)
+        if model.version is None or not said.file.path:
+            return said
+        label = model.version.label
+        return Said(said.file, data_of_version(said.data, label), data_of_version(said.written, label))
 
     def package_of(self, unique_id: str) -> str:
         """The package that a node is from."""

@@ -21,6 +21,7 @@ from fsbuild.artifacts.manifest.columns import columns_of, words
 from fsbuild.artifacts.manifest.described import Described, Said, patch_path
 from fsbuild.artifacts.manifest.shapes import OWN_KEYS, Entry, Kind, config_defaults, constraint, depends_on
 from fsbuild.artifacts.manifest.written import OwnConfig, unrendered_config
+from fsbuild.model_versions import Version
 from fsbuild.values import Model, Relation, RenderedModel, Seed
 
 _LISTS: Mapping[Kind, str] = {"model": "models", "snapshot": "snapshots", "seed": "seeds", "analysis": "analyses"}
@@ -56,17 +57,17 @@ def model_node(described: Described, one: RenderedModel, macros: MacroNames) -> 
     parents = [name for name in one.depends_on if ".pinned." not in name]
     sql = described.qualified(one.sql.text) if one.unique_id in described.compiled else None
     node |= _query(described, written, parents, macros, sql)
-    return node | _of_models(node, written.said) if written.kind == "model" else node
+    return node | _of_models(node, written.said, one.model.version) if written.kind == "model" else node
 
 
 def disabled_node(described: Described, model: Model, macros: MacroNames) -> Entry:
     """Describe a model that is switched off, of which no more is known than what is written."""
     told = {} if model.config.get("enabled") is False else {"enabled": False}
     written = _of_model(described, model, {**model.config, **told}, told)
-    relation = Relation(described.project.target.schema, model.name)
+    relation = Relation(described.project.target.schema, model.shown_name)
     node = _common(described, written, relation)
     node |= _query(described, written, (), macros, None)
-    return node | _of_models(node, written.said) if written.kind == "model" else node
+    return node | _of_models(node, written.said, model.version) if written.kind == "model" else node
 
 
 def seed_node(described: Described, seed: Seed) -> Entry:
@@ -107,7 +108,7 @@ def analysis_nodes(described: Described, macros: MacroNames, ids: Mapping[str, s
 
 def _of_model(described: Described, model: Model, given: Mapping[str, Any], told: Mapping[str, Any]) -> _Written:
     kind: Kind = model.resource_type
-    said, package = described.said_of(_LISTS[kind], model.name), described.package_of(model.unique_id)
+    said, package = described.said_of_model(model), described.package_of(model.unique_id)
     path = described.path_below(_LISTS[kind], model.path)
     text, folders = model.raw_sql.strip(), PurePosixPath(path).parts[:-1]
     if kind == "snapshot" and not model.path.endswith(".sql"):
@@ -116,7 +117,7 @@ def _of_model(described: Described, model: Model, given: Mapping[str, Any], told
         # dbt finds such a file below its own name, and keeps what is inside of the block.
         folders = (*folders, PurePosixPath(path).stem)
         text = inside_block(text)
-    fqn = (package, *folders, model.name)
+    fqn = (package, *folders, model.name, *((f"v{model.version.label}",) if model.version is not None else ()))
     # A snapshot that YAML declares has the hash of its file.
     checksum = said.file.checksum if path.endswith(".yml/" + f"{model.name}.sql") else ""
     checksum = checksum or hashlib.sha256(as_written(model.raw_sql).strip().encode()).hexdigest()
@@ -211,7 +212,7 @@ def _query(
     return found | {"contract": _NO_CONTRACT}
 
 
-def _of_models(node: Entry, said: Said) -> Entry:
+def _of_models(node: Entry, said: Said, version: Version | None) -> Entry:
     """What models alone have; the primary key follows from tests, too, and is told by `tests.py`."""
     config = node["config"]
     constraints = [constraint(one, of_model=True) for one in said.data.get("constraints") or ()]
@@ -222,8 +223,8 @@ def _of_models(node: Entry, said: Said) -> Entry:
         "contract": contract,
         "access": config["access"],
         "constraints": constraints,
-        "version": None,
-        "latest_version": said.data.get("latest_version"),
+        "version": version.label if version is not None else None,
+        "latest_version": version.latest if version is not None else None,
         "deprecation_date": said.data.get("deprecation_date"),
         "primary_key": [],
         "time_spine": _time_spine(said.data.get("time_spine")),

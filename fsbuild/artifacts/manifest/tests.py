@@ -96,7 +96,7 @@ def primary_keys(tests: Sequence[Entry]) -> dict[str, list[str]]:
 def _generic(described: Described, check: Check, node: Checked) -> Entry:
     test = _taken_apart(described, check, node)
     is_source = isinstance(node, Source)
-    target = f"{node.source_name}_{node.name}" if isinstance(node, Source) else node.name
+    target = f"{node.source_name}_{node.name}" if isinstance(node, Source) else _plain(node)
     kind = "_".join(part for part in (test.namespace, "source" if is_source else "", test.name) if part)
     full = test.title or f"{kind}_{target}_{_flat(test.kwargs)}"
     short = test.title or short_name(full, f"{kind}_{target}")
@@ -139,7 +139,11 @@ def _taken_apart(described: Described, check: Check, node: Checked) -> _Test:
     config = {**check.defaults, **rendered, **(rendered.get("config") or {})}
     given = {**arguments, **({"column_name": check.column} if check.column else {})}
     beside = {key: value for key, value in given.items() if key not in (*_CONFIG_KEYS, *_BESIDE, "config", "arguments")}
-    target = f"source('{node.source_name}', '{node.name}')" if isinstance(node, Source) else f"ref('{node.name}')"
+    version = node.version if isinstance(node, Model) else None
+    label = f", version='{version.label}'" if version is not None else ""
+    target = (
+        f"source('{node.source_name}', '{node.name}')" if isinstance(node, Source) else f"ref('{node.name}'{label})"
+    )
     kwargs = {**beside, **(arguments.get("arguments") or {}), "model": f"{{{{ get_where_subquery({target}) }}}}"}
     match = _NAME.match(name)
     namespace, short = match.groups() if match else (None, name)
@@ -150,6 +154,10 @@ def _taken_apart(described: Described, check: Check, node: Checked) -> _Test:
     tags = sorted({word for one in tagged for word in words(one.get("tags"))})
     told = str(rendered.get("description") or "")
     return _Test(short, namespace, kwargs, {**settings, **rest}, check.title, told, tags)
+
+
+def _plain(node: Model | Seed) -> str:
+    return node.shown_name if isinstance(node, Model) else node.name
 
 
 def _followed(data: Any, path: Sequence[str | int]) -> Any:  # noqa: ANN401 - YAML holds anything

@@ -54,9 +54,13 @@ def _unit_test(described: Described, test: UnitTest, model: RenderedModel, said:
         "checksum": _checksum(name, given, expect, overrides),
         "schema": model.relation.schema,
         "created_at": described.now,
-        "versions": None,
-        "version": None,
+        "versions": _versions(said.data.get("versions")),
+        "version": model.model.version.label if model.model.version is not None else None,
     }
+
+
+def _versions(written: Mapping[str, Any] | None) -> Entry | None:
+    return {key: written.get(key) for key in ("include", "exclude")} if written else None
 
 
 def _rows(rows: FixtureRows, said: Mapping[str, Any]) -> Entry:

@@ -1,0 +1,1 @@
+select id, name as family, born, '{{ this.name }}' as called, '{{ model.version }}' as version from {{ ref('given') }}
