@@ -35,6 +35,7 @@ __all__ = [
     "find_failing",
     "infer_schema",
     "needs_history",
+    "needs_pandera",
     "probe",
     "problems_of",
     "read_schema",
@@ -86,11 +87,17 @@ def needs_history(check: Check) -> bool:
     return check.sql is None and check.custom is None and known is not None and known.scope == "history"
 
 
+def needs_pandera(check: Check) -> bool:
+    """Whether pandera decides a check, which has to be imported for it."""
+    known = BY_NAME.get(check.name)
+    return check.custom is not None or (check.sql is None and known is not None and bool(known.pandera))
+
+
 def decided_by(check: Check) -> str:
     """Say who decides a check, and over what."""
     if check.custom is not None:
         return "pandera, row by row" if check.custom.is_of_rows else "pandera, the whole table"
-    if check.sql is None and BY_NAME[check.name].pandera:
+    if needs_pandera(check):
         return "pandera, row by row"
     if needs_history(check):
         return "the table's history"
@@ -116,7 +123,7 @@ def _decide(checks: Sequence[Check], rows: StagedRows) -> Iterator[Finding]:
             decided[index] = undecided(check, message)
         elif needs_history(check):
             decided[index] = check_history(check, rows)
-        elif check.custom is not None or BY_NAME[check.name].pandera:
+        elif needs_pandera(check):
             of_rows.setdefault(check.where, {})[index] = check
         else:
             decided[index] = check_table(check, rows)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from fsbuild.check_history import checks_to_arrow
+from fsbuild.check_history import checks_query
 from fsbuild.errors import FsbuildError, Place, Problem
 from fsbuild.execute.journal import add_rows
 from fsbuild.execute.order import order_steps
@@ -89,7 +89,8 @@ def check_published(
 def _record_checks(result: RunResult, work: Work, tools: Tools) -> None:
     """Add how the checks ended to their history."""
     if work.check_history is not None and any(node.checks for node in result.results):
-        add_rows(checks_to_arrow(result, work.now), work.check_history, work, tools)
+        rows = tools.warehouse.stream(checks_query(result, work.now)).read_all()
+        add_rows(rows, work.check_history, work, tools)
 
 
 def _write_down(what: str, write: Callable[[], None]) -> None:

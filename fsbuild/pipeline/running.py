@@ -160,11 +160,10 @@ def warming_up(plan: Plan, work: Work) -> Iterator[None]:
     from fsbuild import check, store
     from fsbuild.execute import checks_of
 
-    checked = {step.unique_id for step in plan.steps if checks_of(step.unique_id, work)}
     written = {step.unique_id for step in plan.steps if step.action in ("create", "replace", "increment", "load")}
     looked_at = written | {step.unique_id for step in plan.steps if step.action == "view"}
     needed = [store.warm_up] if written else []
-    if checked & looked_at:
+    if any(check.needs_pandera(one) for name in looked_at for one in checks_of(name, work)):
         needed.append(check.warm_up)
     threads = [threading.Thread(target=load, name="fsbuild-warm-up") for load in needed]
     for thread in threads:
